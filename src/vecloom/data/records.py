@@ -1,0 +1,62 @@
+"""What is read and what is encoded: documents and the chunks they are cut into."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+Scalar: TypeAlias = str | int | float | bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One record or one file as it was read.
+
+    Attributes:
+        id: stable name: the record's own ``id``/``_id`` field, else ``source`` (files) or ``source:position`` (records).
+        text: the body.
+        title: headline, or "".
+        source: the path it came from as the user gave or as a glob found it, "-" for standard input.
+        position: line number (1-based) in line formats, ordinal (1-based) elsewhere.
+        fields: the record's other fields; nested values are JSON text.
+    """
+
+    id: str
+    text: str
+    title: str = ""
+    source: str = "-"
+    position: int = 1
+    fields: Mapping[str, Scalar] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A part of a document that fits the model.
+
+    Attributes:
+        document: where it comes from.
+        position: 0-based ordinal among the document's chunks.
+        text: the part's text.
+        heading: path of headings above it, joined by " > ", or "".
+        start: offset in characters of ``text`` in ``document.text``.
+    """
+
+    document: Document
+    position: int
+    text: str
+    heading: str = ""
+    start: int = 0
+
+    @property
+    def id(self) -> str:
+        """``document.id`` and the chunk's position: unique in an index."""
+        return f"{self.document.id}#{self.position}"
+
+    @property
+    def passage(self) -> str:
+        """What is encoded: title, heading path and text, joined by spaces, without saying anything twice."""
+        parts = [part for part in (self.document.title, self.heading, self.text) if part]
+        if self.document.title and self.heading.startswith(self.document.title):
+            parts.remove(self.document.title)
+        return " ".join(parts)
