@@ -104,3 +104,12 @@ def test_fewer_dimensions_are_cut_and_normalised_again(tmp_path):
     vectors = np.load(embed(tmp_path / "out.npy", dim=3))
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, rtol=1e-6)
     np.testing.assert_array_equal(vectors, expected(dim=3))
+
+
+@pytest.mark.parametrize("dtype", ["int8", "binary"])
+def test_codes_take_one_byte_in_parquet(tmp_path, dtype):
+    path = tmp_path / "out.parquet"
+    run_documents(documents(3000), HashEncoder(dim=64), path, Settings(dtype=dtype))
+    column = pq.ParquetFile(path).metadata.row_group(0).column(3)
+    assert column.path_in_schema.startswith("vector")
+    assert column.total_uncompressed_size < 1.2 * column.num_values

@@ -56,20 +56,23 @@ def join(stems: Sequence[Path], folder: Path, layout: Layout, about: Mapping[str
     told = schema(layout).with_metadata({"vecloom": json.dumps(about)})
     with atomic_path(target) as temporary, _writer(temporary, told) as writer:
         for stem in stems:
-            part = pq.read_table(_part(stem), memory_map=True).cast(told)
+            part = pq.read_table(_part(stem), memory_map=False).cast(told)
             writer.write_table(part, row_group_size=max(1, part.num_rows))
     return {"": target}
 
 
 def _writer(path: Path, wanted: Any) -> Any:
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     texts = [name for name in wanted.names if name != "vector"]
+    # Parquet's smallest plain number has 4 bytes; through a dictionary of their 256 values, codes take one.
+    single_bytes = pa.types.is_integer(wanted.field("vector").type.value_type)
     return pq.ParquetWriter(
         path,
         wanted,
-        compression={**dict.fromkeys(texts, COMPRESSION), "vector.list.item": "none"},
-        use_dictionary=["source"],
+        compression={**dict.fromkeys(texts, COMPRESSION), "vector.list.element": "none"},
+        use_dictionary=["source", *(["vector.list.element"] if single_bytes else [])],
         write_statistics=texts,
     )
 
