@@ -30,8 +30,8 @@ import numpy.typing as npt
 
 from vecloom.encoders import static_format
 from vecloom.encoders.protocol import Kind, Progress, Vectors, finish
-from vecloom.encoders.static_format import NO_LIMIT, StaticSettings
-from vecloom.encoders.texts import blocks, checked, prompted, unique
+from vecloom.encoders.static_format import StaticSettings
+from vecloom.encoders.texts import NO_LIMIT, blocks, checked, prompted, unique
 from vecloom.encoders.token_bags import Bagger, Bags
 from vecloom.errors import ModelError, UsageError
 

@@ -25,13 +25,13 @@ import numpy as np
 import numpy.typing as npt
 
 from vecloom.encoders.protocol import Vectors
+from vecloom.encoders.texts import NO_LIMIT
 from vecloom.errors import ModelError, from_os_error
 from vecloom.files import atomic_path, write_text
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-NO_LIMIT = 2**31 - 1
 MODEL2VEC_MAX_LENGTH = 512  # model2vec.model.DEFAULT_MAX_LENGTH
 
 _STATIC_CLASS = "sentence_transformers.models.StaticEmbedding"

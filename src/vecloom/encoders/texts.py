@@ -14,6 +14,9 @@ import numpy.typing as npt
 from vecloom.encoders.protocol import Kind
 from vecloom.errors import UsageError
 
+NO_LIMIT = 2**31 - 1
+"""``max_length`` of an encoder that never cuts a text."""
+
 PROMPT_NAMES: dict[Kind, tuple[str, ...]] = {
     "query": ("query",),
     "document": ("document", "passage", "corpus"),  # the order in which SentenceTransformer.encode_document looks
