@@ -1,0 +1,97 @@
+"""``index.json``: what an index is, which model made it and which files hold it.
+
+The file is replaced as a whole, so a reader sees the index before a change or after it. Everything that it
+points to beside the table (vector file, graph) is derived from the table and can be made again.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from vecloom.errors import StoreError
+from vecloom.files import write_text
+from vecloom.search.results import AnnInfo
+
+FORMAT = 1
+FILE = "index.json"
+_AGAIN = "Restore it from a copy, or make the index again."
+
+
+@dataclass(frozen=True, slots=True)
+class VectorFiles:
+    """The vector file in use: ``folder`` holds at least ``rows`` rows; later ones belong to unfinished work."""
+
+    folder: str
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """The graph in use: ``file`` inside the vector folder, over its first ``ann.rows`` rows."""
+
+    file: str
+    ann: AnnInfo
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """The content of ``index.json``."""
+
+    model: str
+    fingerprint: str
+    dim: int
+    chunk_tokens: int
+    overlap: int
+    table: str
+    created: str
+    vecloom: str
+    format: int = FORMAT
+    vectors: VectorFiles | None = None
+    graph: Graph | None = None
+
+
+def now() -> str:
+    """The time in UTC, to the second, as ISO 8601."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def write(folder: Path, metadata: Metadata) -> None:
+    """Replace the folder's ``index.json``."""
+    write_text(folder / FILE, json.dumps(asdict(metadata), indent=2, ensure_ascii=False) + "\n")
+
+
+def read(folder: Path) -> Metadata:
+    """Read the folder's ``index.json``.
+
+    Raises:
+        StoreError: there is no index here, it is broken, or a newer vecloom made it.
+    """
+    file = folder / FILE
+    if not file.is_file():
+        what = "is not a vecloom index: it holds no index.json." if folder.exists() else "does not exist."
+        raise StoreError(f"{folder} {what}", f"Make one with: vecloom index INPUT... -i {folder}")
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+        version = int(content["format"])
+    except (ValueError, KeyError, TypeError, UnicodeDecodeError) as error:
+        raise StoreError(f"{file} cannot be read: {error}.", _AGAIN) from error
+    if version > FORMAT:
+        made_by = content.get("vecloom", "a newer version")
+        raise StoreError(
+            f"{folder} has index format {version}, made by vecloom {made_by}; this vecloom reads up to {FORMAT}.",
+            "Upgrade with: pip install -U vecloom",
+        )
+    try:
+        return _parse(content)
+    except (KeyError, TypeError) as error:
+        raise StoreError(f"{file} lacks or mistypes {error}.", _AGAIN) from error
+
+
+def _parse(content: dict[str, object]) -> Metadata:
+    vectors, graph = content.pop("vectors", None), content.pop("graph", None)
+    files = VectorFiles(**vectors) if isinstance(vectors, dict) else None
+    ann = Graph(file=graph["file"], ann=AnnInfo(**graph["ann"])) if isinstance(graph, dict) else None
+    return Metadata(**content, vectors=files, graph=ann)  # type: ignore[arg-type]

@@ -1,0 +1,99 @@
+"""From a query to hits: rank rows by vectors, by words or by both, then fetch what is shown.
+
+Filters are applied before ranking: ``k`` hits come back whenever ``k`` rows pass the filter (and, for ``keyword``,
+hold a word of the query).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from vecloom.encoders.protocol import Vectors
+from vecloom.search.fusion import reciprocal_rank_fusion
+from vecloom.search.results import Hit, Mode
+from vecloom.search.schema import DOCUMENT, HEADING, ID, OWN, POSITION, SOURCE, TEXT, TITLE
+from vecloom.search.snapshot import Ranked, Snapshot
+
+DEPTH = 100  # places of each list that are fused; further down a place adds less than 1/160
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a row stands: its offset, score, and 1-based ranks in the two lists."""
+
+    offset: int
+    score: float
+    vector_rank: int | None = None
+    keyword_rank: int | None = None
+
+
+def answer(
+    snapshot: Snapshot, texts: Sequence[str], vectors: Vectors | None, k: int, mode: Mode, where: str | None
+) -> list[list[Hit]]:
+    """Hits for each query, best first.
+
+    Args:
+        snapshot: the version that is asked.
+        texts: the queries; only counted where ``mode`` is ``vector``.
+        vectors: ``(len(texts), dim)`` unit vectors of the queries; None where ``mode`` is ``keyword``.
+        k: hits per query.
+        mode: what to rank by.
+        where: a filter, or None.
+    """
+    if snapshot.rows == 0:
+        snapshot.allowed(where)  # a wrong filter is wrong in an empty index too
+        return [[] for _ in texts]
+    depth = max(DEPTH, k) if mode == "hybrid" else k
+    by_vector: list[Ranked] = []
+    if vectors is not None and mode != "keyword":
+        by_vector = snapshot.nearest(vectors, depth, snapshot.allowed(where))
+    by_word = [snapshot.words(text, depth, where) for text in texts] if mode != "vector" else []
+    if mode == "hybrid":
+        places = [_fuse(v, w, k) for v, w in zip(by_vector, by_word, strict=True)]
+    else:
+        places = [_list(ranked, mode) for ranked in (by_vector if mode == "vector" else by_word)]
+    return hits(snapshot, places)
+
+
+def _list(ranked: Ranked, mode: Mode) -> list[Place]:
+    vector = mode == "vector"
+    return [
+        Place(int(offset), float(score), rank if vector else None, None if vector else rank)
+        for rank, (offset, score) in enumerate(zip(*ranked, strict=True), start=1)
+    ]
+
+
+def _fuse(by_vector: Ranked, by_word: Ranked, k: int) -> list[Place]:
+    lists = [by_vector[0].tolist(), by_word[0].tolist()]
+    vector, word = ({offset: rank for rank, offset in enumerate(ranked, start=1)} for ranked in lists)
+    fused = reciprocal_rank_fusion(lists)[:k]
+    return [Place(offset, score, vector.get(offset), word.get(offset)) for offset, score in fused]
+
+
+def hits(snapshot: Snapshot, places: Sequence[Sequence[Place]]) -> list[list[Hit]]:
+    """Fetch the rows of all places in one go."""
+    offsets = sorted({place.offset for one in places for place in one})
+    if not offsets:
+        return [[] for _ in places]
+    fields = snapshot.store.fields
+    table = snapshot.store.take(offsets, [*OWN, *fields.values()])
+    rows = dict(zip(offsets, table.to_pylist(), strict=True))
+    return [[_hit(place, rows[place.offset], fields) for place in one] for one in places]
+
+
+def _hit(place: Place, row: dict[str, Any], fields: dict[str, str]) -> Hit:
+    return Hit(
+        id=row[ID],
+        document_id=row[DOCUMENT],
+        score=place.score,
+        text=row[TEXT],
+        title=row[TITLE],
+        heading=row[HEADING],
+        source=row[SOURCE],
+        position=row[POSITION],
+        fields={name: row[column] for name, column in fields.items() if row[column] is not None},
+        vector_rank=place.vector_rank,
+        keyword_rank=place.keyword_rank,
+    )

@@ -1,0 +1,144 @@
+"""The table's columns: the fixed ones and one for each field of the records.
+
+A field becomes a column of its own name where that is a plain word (letters, digits, ``_``) that is not taken;
+otherwise the column is ``field_`` and the name with every other character as its hexadecimal code point between
+underscores ("a.b" is ``field_a_2e_b``). Filters use the field's own name; ``vecloom.search.where`` translates.
+
+Types: bool, int64, double, string, from the values. When a later value does not fit, the whole column is widened
+and nothing is lost: int to double while every integer is exact there (up to 2**53), anything else to string.
+Strings of numbers are then written as the engine's CAST does (1 -> "1", 1.0 -> "1.0", True -> "true").
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from vecloom.data.records import Scalar
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Kind: TypeAlias = Literal["bool", "int", "big int", "double", "string"]
+
+KEY, ID, DOCUMENT, POSITION = "_key", "id", "document_id", "position"
+TEXT, TITLE, HEADING, SOURCE = "text", "title", "heading", "source"
+HASH, PASSAGE, VECTOR = "_hash", "_passage", "_vector"
+OWN = (ID, DOCUMENT, POSITION, TEXT, TITLE, HEADING, SOURCE)  # what a filter can name in every index
+FIXED = (KEY, *OWN, HASH, PASSAGE, VECTOR)
+
+EXACT_IN_DOUBLE = 2**53
+COLUMN_TYPES = {"bool": "bool", "int": "int64", "big int": "int64", "double": "double", "string": "string"}
+WIDENED = ("__double", "__string")  # a widened column's name until the narrow one is gone
+_PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+
+
+def column_of(field: str) -> str:
+    """The column that holds a field."""
+    taken = field.lower() in FIXED or field.startswith("field_") or field.endswith(WIDENED)
+    if _PLAIN.fullmatch(field) and not taken:
+        return field
+    return "field_" + re.sub(r"[^A-Za-z0-9]", lambda match: f"_{ord(match[0]):x}_", field)
+
+
+def field_of(column: str) -> str:
+    """The field that a column holds: the inverse of ``column_of``, also while the column is being widened."""
+    for ending in WIDENED:
+        column = column.removesuffix(ending)
+    if not column.startswith("field_"):
+        return column
+    return re.sub(r"_([0-9a-f]+)_", lambda match: chr(int(match[1], 16)), column.removeprefix("field_"))
+
+
+def field_columns(schema: pa.Schema) -> dict[str, str]:
+    """Field -> column for every field in the table; of two columns the wider one."""
+    columns: dict[str, str] = {}
+    for name in sorted((name for name in schema.names if name not in FIXED), key=_width):
+        columns[field_of(name)] = name
+    return columns
+
+
+def _width(column: str) -> int:
+    return next((place for place, ending in enumerate(WIDENED, start=1) if column.endswith(ending)), 0)
+
+
+def base_schema(dim: int) -> pa.Schema:
+    """The columns of an index without fields."""
+    import pyarrow as pa
+
+    text = {name: pa.string() for name in (ID, DOCUMENT, TEXT, TITLE, HEADING, SOURCE, HASH, PASSAGE)}
+    types = {**text, KEY: pa.int64(), POSITION: pa.int32(), VECTOR: pa.list_(pa.float32(), dim)}
+    # Text is most of what is left beside the vectors; zstd halves it and costs nothing that can be felt.
+    packed = {b"lance-encoding:compression": b"zstd"}
+    metadata = {TEXT: packed, PASSAGE: packed}
+    return pa.schema([pa.field(name, types[name], nullable=False, metadata=metadata.get(name)) for name in FIXED])
+
+
+def kind_of(value: Scalar) -> Kind | None:
+    """The narrowest kind that holds a value; None for None."""
+    if value is None:
+        return None
+    if isinstance(value, bool):
+        return "bool"
+    if isinstance(value, int):
+        if abs(value) <= EXACT_IN_DOUBLE:
+            return "int"
+        return "big int" if -(2**63) <= value < 2**63 else "string"
+    return "double" if isinstance(value, float) else "string"
+
+
+def join(left: Kind | None, right: Kind | None) -> Kind | None:
+    """The narrowest kind that holds both without loss."""
+    if left is None or right is None or left == right:
+        return left or right
+    pair = {left, right}
+    if pair == {"int", "big int"}:
+        return "big int"
+    return "double" if pair == {"int", "double"} else "string"
+
+
+def kinds_of(records: Iterable[Mapping[str, Scalar]]) -> dict[str, Kind]:
+    """The kind that each field needs over all records; fields that are None everywhere are left out."""
+    kinds: dict[str, Kind] = {}
+    for record in records:
+        for name, value in record.items():
+            kind = join(kinds.get(name), kind_of(value))
+            if kind is not None:
+                kinds[name] = kind
+    return kinds
+
+
+def column_kind(column_type: str) -> Kind:
+    """The kind that a stored column can take; an int64 column counts as small until it is looked at."""
+    kinds: dict[str, Kind] = {"bool": "bool", "int64": "int", "double": "double"}
+    return kinds.get(column_type, "string")
+
+
+def as_text(value: Scalar) -> str | None:
+    """A value as the engine's CAST to string writes it."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if value is None or isinstance(value, str):
+        return value
+    return str(value)
+
+
+def to_array(values: Iterable[Scalar], column_type: pa.DataType) -> pa.Array:
+    """Values as one column; whatever the type is, lone surrogates become "?"."""
+    import pyarrow as pa
+
+    convert: Any = {"string": as_text, "double": lambda v: None if v is None else float(v)}.get(str(column_type))
+    cells = [convert(value) for value in values] if convert else list(values)
+    if str(column_type) == "string":
+        cells = [None if cell is None else storable(str(cell)) for cell in cells]
+    return pa.array(cells, type=column_type)
+
+
+def storable(text: str) -> str:
+    """``text`` as UTF-8 can hold it: lone surrogates become "?"."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "replace").decode("utf-8")
+    return text

@@ -1,0 +1,243 @@
+"""Adding documents: chunk, compare, encode, write in batches.
+
+A batch is one commit and holds whole documents, so a kill at any moment leaves every document as it was or as it
+became. Only documents of finished commits are reported, and a second run skips them by their content hash.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from vecloom.data.records import Chunk, Document, Scalar
+from vecloom.encoders.protocol import Encoder, Progress, Vectors
+from vecloom.errors import DataError, ModelError
+from vecloom.search import schema
+from vecloom.search.results import AddReport
+from vecloom.search.store import Store, widen
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Item: TypeAlias = Document | Mapping[str, Any] | str
+
+BATCH_CHUNKS = 1024  # some seconds of encoding: that much is lost at most by a kill
+BATCH_CHARACTERS = 8_000_000
+COMPACT_EVERY = 64  # commits; a run over millions of rows leaves few small fragments for its readers
+
+
+@dataclass
+class Batch:
+    """Documents that will be committed together.
+
+    Attributes:
+        documents: new or changed documents with their content hashes, by id.
+        chunks: of all of them.
+        replaced: ids that are in the table with other content.
+        emptied: of these, those that have no text any more.
+        unchanged: documents that came by since the last commit and need no work.
+        empty: documents without text that came by.
+    """
+
+    documents: dict[str, str] = field(default_factory=dict)
+    chunks: list[Chunk] = field(default_factory=list)
+    replaced: list[str] = field(default_factory=list)
+    emptied: list[str] = field(default_factory=list)
+    unchanged: int = 0
+    empty: int = 0
+    characters: int = 0
+
+    @property
+    def full(self) -> bool:
+        """Whether it is time to commit."""
+        idle = self.unchanged + self.empty >= BATCH_CHUNKS
+        return len(self.chunks) >= BATCH_CHUNKS or self.characters >= BATCH_CHARACTERS or idle
+
+    @property
+    def came_by(self) -> int:
+        """Documents that are done when this batch is."""
+        return len(self.documents) + self.unchanged + self.empty
+
+
+def as_document(item: Item, content_hash: Callable[[Document], str]) -> Document:
+    """Read what a caller may pass: a document, a record, or a text whose id is its own hash.
+
+    Raises:
+        DataError: a record has no text, or its id is neither text nor a number.
+    """
+    if isinstance(item, Document):
+        return item
+    if isinstance(item, str):
+        digest = content_hash(Document(id="", text=item))
+        return Document(id=f"text-{digest[:16]}", text=item)
+    rest = {str(name): value for name, value in item.items()}
+    text = rest.pop("text", None)
+    if not isinstance(text, str):
+        raise DataError(f"A record has no 'text': its fields are {', '.join(rest) or 'none'}.", "Give it one.")
+    title = str(rest.pop("title", None) or "")
+    name = rest.pop("id", rest.pop("_id", None))
+    if isinstance(name, bool) or not isinstance(name, str | int | None):
+        raise DataError(f"A record's id is {name!r}.", "Use a text or an integer.")
+    fields = {key: scalar(value) for key, value in rest.items() if key != "_id"}
+    found = Document(id="", text=text, title=title, fields=fields)
+    return Document(f"text-{content_hash(found)[:16]}" if name is None else str(name), text, title, fields=fields)
+
+
+def scalar(value: Any) -> Scalar:
+    """A value as a field can hold it; nested ones as JSON text."""
+    if value is None or isinstance(value, str | bool | int | float):
+        return value
+    if isinstance(value, np.generic):
+        return scalar(value.item())
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+@dataclass
+class Adder:
+    """One run of ``Index.add``.
+
+    Attributes:
+        store: the table's newest version.
+        encoder: makes the vectors.
+        chunk: cuts a document.
+        content_hash: names a document's content.
+        next_key: the first key that was never used.
+    """
+
+    store: Store
+    encoder: Encoder
+    chunk: Callable[[Document], list[Chunk]]
+    content_hash: Callable[[Document], str]
+    next_key: int
+
+    def run(
+        self,
+        items: Iterable[Item],
+        progress: Progress | None,
+        compact: Callable[[], None],
+    ) -> AddReport:
+        """Add everything and report it; ``compact`` is called every ``COMPACT_EVERY`` commits."""
+        known = self._known()
+        seen: set[str] = set()
+        counts = dict.fromkeys(("added", "replaced", "unchanged", "empty", "chunks"), 0)
+        for number, batch in enumerate(self._batches(items, known, seen), start=1):
+            self._commit(batch)
+            counts["added"] += len(batch.documents) - len(batch.replaced)
+            counts["replaced"] += len(batch.replaced)
+            counts["unchanged"] += batch.unchanged
+            counts["empty"] += batch.empty
+            counts["chunks"] += len(batch.chunks)
+            if progress is not None:
+                progress(batch.came_by)
+            if number % COMPACT_EVERY == 0:
+                compact()
+        return AddReport(**counts, seen=frozenset(seen))
+
+    def _known(self) -> dict[str, str]:
+        """Document id -> content hash of what is in the table."""
+        table = self.store.scan([schema.DOCUMENT, schema.HASH], condition=f"`{schema.POSITION}` = 0")
+        return dict(zip(table[schema.DOCUMENT].to_pylist(), table[schema.HASH].to_pylist(), strict=True))
+
+    def _batches(self, items: Iterable[Item], known: dict[str, str], seen: set[str]) -> Iterator[Batch]:
+        batch = Batch()
+        for item in items:
+            document = as_document(item, self.content_hash)
+            name, digest = schema.storable(document.id), self.content_hash(document)
+            if name in batch.documents or name in batch.emptied:
+                # The same id twice: the later one replaces the earlier one, as in two runs.
+                yield batch
+                batch = Batch()
+            seen.add(name)
+            self._take(batch, document, name, digest, known)
+            if batch.full:
+                yield batch
+                batch = Batch()
+        if batch.came_by:
+            yield batch
+
+    def _take(self, batch: Batch, document: Document, name: str, digest: str, known: dict[str, str]) -> None:
+        if known.get(name) == digest:
+            batch.unchanged += 1
+            return
+        chunks = self.chunk(document)
+        if not chunks:
+            batch.empty += 1
+            if known.pop(name, None) is not None:
+                batch.emptied.append(name)
+            return
+        if name in known:
+            batch.replaced.append(name)
+        known[name] = digest
+        batch.documents[name] = digest
+        batch.chunks.extend(chunks)
+        batch.characters += len(document.text)
+
+    def _commit(self, batch: Batch) -> None:
+        if batch.emptied:
+            self.store = self.store.delete(batch.emptied)
+        if not batch.chunks:
+            return
+        vectors = encode(self.encoder, batch.chunks)
+        kinds = schema.kinds_of(chunk.document.fields for chunk in batch.chunks)
+        self.store = widen(self.store, kinds)
+        rows = to_rows(batch, vectors, self.next_key, self.store.dataset.schema)
+        self.store = self.store.append(rows, batch.replaced)
+        self.next_key += len(batch.chunks)
+
+
+def encode(encoder: Encoder, chunks: list[Chunk]) -> Vectors:
+    """Vectors of chunks.
+
+    Raises:
+        DataError: a vector is not finite; the sentence names the document.
+        ModelError: the encoder gave another shape than it said.
+    """
+    vectors = encoder.encode([chunk.passage for chunk in chunks], kind="document")
+    if vectors.shape != (len(chunks), encoder.dim):
+        raise ModelError(
+            f"{encoder.name} gave vectors of shape {vectors.shape} for {len(chunks)} texts; "
+            f"({len(chunks)}, {encoder.dim}) was expected."
+        )
+    bad = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
+    if len(bad):
+        document = chunks[int(bad[0])].document
+        raise DataError(
+            f"{encoder.name} gave a vector that is not finite for document {document.id!r} "
+            f"({document.source}, {document.position}).",
+            "Nothing of its batch was stored. Leave the document out, or check the model.",
+        )
+    return vectors
+
+
+def to_rows(batch: Batch, vectors: Vectors, first_key: int, table_schema: pa.Schema) -> pa.Table:
+    """The batch as rows of the table."""
+    import pyarrow as pa
+
+    chunks = batch.chunks
+    documents = [chunk.document for chunk in chunks]
+    values: dict[str, list[Scalar]] = {
+        schema.KEY: list(range(first_key, first_key + len(chunks))),
+        schema.ID: [chunk.id for chunk in chunks],
+        schema.DOCUMENT: [document.id for document in documents],
+        schema.POSITION: [chunk.position for chunk in chunks],
+        schema.TEXT: [chunk.text for chunk in chunks],
+        schema.TITLE: [document.title for document in documents],
+        schema.HEADING: [chunk.heading for chunk in chunks],
+        schema.SOURCE: [document.source for document in documents],
+        schema.HASH: [batch.documents[schema.storable(document.id)] for document in documents],
+        schema.PASSAGE: [chunk.passage for chunk in chunks],
+    }
+    for name, column in schema.field_columns(table_schema).items():
+        values[column] = [document.fields.get(name) for document in documents]
+    arrays = []
+    for column in table_schema:
+        if column.name == schema.VECTOR:
+            flat = pa.array(np.ascontiguousarray(vectors, dtype=np.float32).ravel())
+            arrays.append(pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1]))
+        else:
+            arrays.append(schema.to_array(values[column.name], column.type))
+    return pa.table(arrays, schema=table_schema)
