@@ -10,7 +10,8 @@ from __future__ import annotations
 import shutil
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,7 @@ class OpenVinoSession:
         self.cells = 1024
         self._spec = spec
         self._lock = threading.Lock()
+        self._compiled: Any = None  # the queue does not keep its model alive
         self._queue: Any = None
         self._request: Any = None
 
@@ -64,7 +66,8 @@ class OpenVinoSession:
         if self._queue is None:
             import openvino as ov
 
-            self._queue = ov.AsyncInferQueue(self._compile(streams=self.parallel), 2 * self.parallel)
+            self._compiled = self._compile(streams=self.parallel)
+            self._queue = ov.AsyncInferQueue(self._compiled, 2 * self.parallel)
         # The callback must not hold the queue's own request longer than it has to: copy, then let it go.
         self._queue.set_callback(lambda request, batch: emit(batch, _pooled(request, batch)))
         try:
@@ -91,20 +94,34 @@ class OpenVinoSession:
         }
         try:
             graph = _cached_graph(self._spec)
+            with _blob_cache(graph, settings) as folder:
+                return core.compile_model(graph, "CPU", {**settings, "CACHE_DIR": str(folder)})
         except OSError:  # nowhere to cache: slower to start, the same afterwards
             return core.compile_model(_make_graph(self._spec), "CPU", settings)
-        compiled = graph.parent / f"compiled-{text_digest(cpu.identity())[:12]}"
-        try:
-            return core.compile_model(graph, "CPU", {**settings, "CACHE_DIR": str(compiled)})
-        except RuntimeError:  # a blob cut short by a kill, or by a driver that changed
-            shutil.rmtree(compiled, ignore_errors=True)
-            return core.compile_model(graph, "CPU", settings)
 
 
 def _pooled(request: Any, batch: Batch) -> Floats:
     values = request.get_output_tensor(0).data
     chosen = values if values.ndim == 2 else values[batch.rows, batch.slots]
     return np.asarray(chosen / batch.scale[:, None], np.float32)
+
+
+@contextmanager
+def _blob_cache(graph: Path, settings: Mapping[str, object]) -> Iterator[Path]:
+    """A folder for OpenVINO's compiled blob that holds a whole one or none.
+
+    OpenVINO writes blobs in place, and a blob cut short by a kill makes later processes crash, not fail. So each is made in a
+    folder of its own, which gets its name when it is complete.
+    """
+    final = graph.parent / f"compiled-{text_digest(f'{cpu.identity()} {sorted(settings.items())}')}"
+    if final.is_dir():
+        yield final
+        return
+    with tempfile.TemporaryDirectory(prefix=".compiling-", dir=graph.parent, ignore_cleanup_errors=True) as temporary:
+        folder = Path(temporary) / "blob"
+        yield folder
+        with suppress(OSError):  # another process was first
+            folder.rename(final)
 
 
 def _cached_graph(spec: ModelSpec) -> Path:
