@@ -1,45 +1,21 @@
-"""A tiny encoder that needs no weights: words are hashed to directions."""
+import importlib.util
+import sys
+from pathlib import Path
 
-from __future__ import annotations
-
-import hashlib
-import importlib
-
-import numpy as np
 import pytest
 
-import vecloom.data
-from vecloom.encoders.protocol import finish
 from vecloom.search import Index
 
-
-class HashEncoder:
-    """The sum of one pseudo-random direction per word, scaled to length 1: texts that share words are near."""
-
-    tokenizer = None
-    max_length = 256
-
-    def __init__(self, dim=16, name="hash", fingerprint="f" * 64):
-        self.dim, self.name, self.fingerprint = dim, name, fingerprint
-        self.encoded: list[str] = []
-
-    def encode(self, texts, *, kind="document", dim=None, normalize=True, prompt=None, progress=None):
-        if kind == "document":
-            self.encoded.extend(texts)
-        rows = [sum((self._word(word) for word in text.lower().split()), np.zeros(self.dim)) for text in texts]
-        return finish(np.asarray(rows, dtype=np.float32).reshape(len(texts), self.dim), dim, normalize)
-
-    def _word(self, word):
-        seed = hashlib.sha256(word.encode("utf-8", "replace")).digest()[:8]
-        return np.random.default_rng(int.from_bytes(seed, "little")).standard_normal(self.dim)
-
-    def save(self, directory):
-        raise NotImplementedError
+# One module of fakes for the tests here and for the processes that they start and kill.
+_spec = importlib.util.spec_from_file_location("search_fakes", Path(__file__).with_name("fakes.py"))
+_module = importlib.util.module_from_spec(_spec)
+sys.modules["search_fakes"] = _module
+_spec.loader.exec_module(_module)
 
 
 @pytest.fixture
 def encoder():
-    return HashEncoder()
+    return _module.HashEncoder()
 
 
 @pytest.fixture

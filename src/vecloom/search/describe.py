@@ -13,7 +13,7 @@ def describe(folder: Path, snapshot: Snapshot) -> IndexInfo:
     """Counts, sizes, parameters and fields."""
     known = snapshot.metadata
     types = snapshot.store.dataset.schema
-    fields = {name: str(types.field(column).type) for name, column in snapshot.store.names.items()}
+    fields = {name: str(types.field(column).type) for name, column in snapshot.store.fields.items()}
     documents = snapshot.store.scan([KEY], condition=f"`{POSITION}` = 0").num_rows
     return IndexInfo(
         path=str(folder),
@@ -26,7 +26,7 @@ def describe(folder: Path, snapshot: Snapshot) -> IndexInfo:
         kind="exact" if known.graph is None else "ann",
         ann=known.graph.ann if known.graph else None,
         unsearchable=snapshot.rows - snapshot.searchable,
-        fields={name: kind for name, kind in fields.items() if not name.startswith("fields.")},
+        fields=fields,
         chunk_tokens=known.chunk_tokens,
         overlap=known.overlap,
         created=known.created,

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from os import PathLike
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vecloom.data.records import Chunk, Document
+from vecloom.data import Chunker
 from vecloom.encoders.protocol import Encoder, Progress, Vectors
 from vecloom.errors import ModelMismatchError, StoreError, UsageError, from_os_error
 from vecloom.search import maintain, metadata, schema, store
@@ -51,6 +51,7 @@ class Index:
         self._store = table
         self._encoder = encoder
         self._lock_timeout = lock_timeout
+        self._stamp = (0, 0, 0)
         self._snapshot: Snapshot | None = None
         self._refreshing = threading.Lock()
 
@@ -83,7 +84,9 @@ class Index:
 
         folder = Path(path)
         tokens = min(chunk_tokens, encoder.max_length)
-        _check_new(folder, overwrite, tokens, overlap)
+        overlap = min(overlap, tokens // 2) if tokens < chunk_tokens else overlap
+        Chunker(None, tokens, overlap)  # sizes that cannot be are refused before anything is written
+        _check_new(folder, overwrite)
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -167,8 +170,8 @@ class Index:
         """
         encoder = self._needs_encoder("add documents")
         with self._writing():
-            chunk, content_hash = self._chunker(encoder)
-            adder = Adder(self._store, encoder, chunk, content_hash, self._next_key())
+            chunker = Chunker(encoder.tokenizer, self._metadata.chunk_tokens, self._metadata.overlap)
+            adder = Adder(self._store, encoder, chunker.chunk, self._next_key())
 
             def compact() -> None:
                 adder.store = adder.store.compact()
@@ -217,12 +220,14 @@ class Index:
         """Make the graph anew from all rows, also below 50,000, and measure it.
 
         Raises:
-            UsageError: there is nothing to build from.
+            UsageError: there are so few rows that a graph is no use.
         """
         with self._writing():
             self._settle(progress, build=True)
             if self._metadata.graph is None:
-                raise UsageError(f"{self.path} has no vectors yet.", "Add documents first.")
+                raise UsageError(
+                    f"{self.path} has too few rows for a graph.", "Leave it: exact search is faster on so few."
+                )
             return self._metadata.graph.ann
 
     def optimize(self, progress: BuildProgress | None = None) -> None:
@@ -261,12 +266,6 @@ class Index:
         if files is not None and (self.path / files.folder).is_dir():
             used.append(open_vectors(self.path / files.folder, files.rows, self.dim).last_key)
         return max(used) + 1
-
-    def _chunker(self, encoder: Encoder) -> tuple[Callable[[Document], list[Chunk]], Callable[[Document], str]]:
-        from vecloom.data import Chunker, content_hash
-
-        known = self._metadata
-        return Chunker(encoder.tokenizer, known.chunk_tokens, known.overlap).chunk, content_hash
 
     # ---- asking ---------------------------------------------------------------------------------------------------
 
@@ -348,7 +347,13 @@ class Index:
         return old
 
     def _reload(self) -> None:
-        known = metadata.read(self.path)
+        stamp = metadata.stamp(self.path)
+        if stamp != self._stamp:
+            self._take_over(metadata.read(self.path))
+            self._stamp = stamp
+        self._store = self._store.latest()
+
+    def _take_over(self, known: Metadata) -> None:
         if known.fingerprint != self._metadata.fingerprint:
             raise ModelMismatchError(
                 f"{self.path} was made anew by model {known.model!r} while it was open.", "Open it again."
@@ -356,7 +361,6 @@ class Index:
         if known.table != self._metadata.table:
             self._store = store.open_table(self.path / known.table)
         self._metadata = known
-        self._store = self._store.latest()
 
     def _needs_encoder(self, purpose: str) -> Encoder:
         if self._encoder is None:
@@ -381,11 +385,7 @@ def _check_k(k: int) -> None:
         raise UsageError(f"k={k} hits cannot be given.", "Ask for 1 or more.")
 
 
-def _check_new(folder: Path, overwrite: bool, tokens: int, overlap: int) -> None:
-    if not 0 <= overlap < tokens:
-        raise UsageError(
-            f"Chunks of {tokens} tokens cannot overlap by {overlap}.", "Use an overlap below the size, 0 for none."
-        )
+def _check_new(folder: Path, overwrite: bool) -> None:
     if (folder / metadata.FILE).exists():
         if not overwrite:
             raise StoreError(f"{folder} holds an index already.", "Open it to add to it, or overwrite it.")

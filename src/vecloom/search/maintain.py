@@ -84,14 +84,13 @@ def _update_graph(
     rows = len(file.keys)
     old = None if build else known.graph
     in_graph = old.ann.rows if old else 0
-    if rows == 0 or (rows < ann.ANN_FROM and not build and known.graph is None):
+    if rows < ann.LEAST or (rows < ann.ANN_FROM and not build and known.graph is None):
         return known
     if old is not None and rows - in_graph <= max(BEHIND_LEAST, BEHIND * rows):
         return known
     place = folder / known.vectors.folder
     grown = ann.load(place / old.file, grow=True) if old and (place / old.file).is_file() else None
-    graph = ann.build(file.vectors, grown, progress)
-    measured = ann.tune(graph, file.vectors)
+    graph, measured = ann.build(file.vectors, grown, old.ann if grown is not None and old else None, progress)
     name = f"graph-{uuid.uuid4().hex[:12]}.usearch"
     try:
         graph.save(str(place / name))

@@ -63,6 +63,15 @@ def write(folder: Path, metadata: Metadata) -> None:
     write_text(folder / FILE, json.dumps(asdict(metadata), indent=2, ensure_ascii=False) + "\n")
 
 
+def stamp(folder: Path) -> tuple[int, int, int]:
+    """Changes whenever ``index.json`` is replaced; cheaper than reading it for each query."""
+    try:
+        found = (folder / FILE).stat()
+    except OSError:
+        return (0, 0, 0)
+    return found.st_ino, found.st_mtime_ns, found.st_size
+
+
 def read(folder: Path) -> Metadata:
     """Read the folder's ``index.json``.
 

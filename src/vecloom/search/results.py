@@ -98,7 +98,8 @@ class IndexInfo:
         kind: ``exact`` (every row is compared) or ``ann`` (a graph is walked).
         ann: the graph's parameters and measured recall, None where ``kind`` is ``exact``.
         unsearchable: rows whose stored vector is not finite: vector search skips them.
-        fields: the fields that ``where`` can name, with their types.
+        fields: the records' fields, with their types; ``where`` can name them, and ``id``, ``document_id``,
+            ``position``, ``text``, ``title``, ``heading`` and ``source``.
         chunk_tokens: the most tokens in a chunk.
         overlap: tokens that neighbouring chunks share.
         created: when, ISO 8601 in UTC.

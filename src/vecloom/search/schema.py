@@ -69,10 +69,7 @@ def base_schema(dim: int) -> pa.Schema:
 
     text = {name: pa.string() for name in (ID, DOCUMENT, TEXT, TITLE, HEADING, SOURCE, HASH, PASSAGE)}
     types = {**text, KEY: pa.int64(), POSITION: pa.int32(), VECTOR: pa.list_(pa.float32(), dim)}
-    # Text is most of what is left beside the vectors; zstd halves it and costs nothing that can be felt.
-    packed = {b"lance-encoding:compression": b"zstd"}
-    metadata = {TEXT: packed, PASSAGE: packed}
-    return pa.schema([pa.field(name, types[name], nullable=False, metadata=metadata.get(name)) for name in FIXED])
+    return pa.schema([pa.field(name, types[name], nullable=False) for name in FIXED])
 
 
 def kind_of(value: Scalar) -> Kind | None:

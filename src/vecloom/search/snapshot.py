@@ -101,11 +101,13 @@ class Snapshot:
             found = [self._walked(query, k, live, allowed) for query in queries]
         else:
             found = self._compared(queries, k, live, 0)
-        tail_mask = None if allowed is None else allowed[self.tail_offsets]
-        tails = exact.top_k(queries, self.tail, k, tail_mask)
-        return [
-            _merge([one, (self.tail_offsets[ids], scores)], k) for one, (ids, scores) in zip(found, tails, strict=True)
-        ]
+        return self._with_tail(queries, found, k, allowed) if len(self.tail) else found
+
+    def _with_tail(self, queries: Vectors, found: list[Ranked], k: int, allowed: Mask | None) -> list[Ranked]:
+        mask = None if allowed is None else allowed[self.tail_offsets]
+        tails = exact.top_k(queries, self.tail, k, mask)
+        pairs = zip(found, tails, strict=True)
+        return [_merge([one, (self.tail_offsets[ids], scores)], k) for one, (ids, scores) in pairs]
 
     def _live(self, allowed: Mask | None) -> Mask | None:
         """Which rows of the file may be found; None where all may."""

@@ -17,8 +17,7 @@ from vecloom.errors import FilterError
 _OPERATORS = "and or not in is null like ilike between true false case when then else end as cast"
 _TYPES_AND_WORDS = """
     try_cast escape regexp rlike similar to date timestamp interval decimal boolean bool int integer bigint smallint
-    tinyint float double real string varchar char text unknown distinct from any all precision unsigned binary time
-    day month year hour minute second div mod array"""
+    tinyint float double real string varchar char unsigned binary"""
 OPERATORS = frozenset(_OPERATORS.split())
 KEYWORDS = OPERATORS | frozenset(_TYPES_AND_WORDS.split())
 _TOKEN = re.compile(
@@ -90,8 +89,8 @@ def _is_syntax(word: str, following: str, is_field: bool) -> bool:
 
 
 def _names(columns: Mapping[str, str]) -> str:
-    shown = [name for name in columns if name.removeprefix("fields.") not in columns or not name.startswith("fields.")]
-    return ", ".join(sorted(shown, key=str.lower))
+    hidden = {f"fields.{name}" for name, column in columns.items() if columns.get(f"fields.{name}") == column}
+    return ", ".join(sorted(set(columns) - hidden, key=str.lower))
 
 
 def refused(where: str, reason: str, columns: Mapping[str, str]) -> FilterError:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from vecloom.data.records import Chunk, Document, Scalar
+from vecloom.data import Chunk, Document, Scalar, content_hash
 from vecloom.encoders.protocol import Encoder, Progress, Vectors
 from vecloom.errors import DataError, ModelError
 from vecloom.search import schema
@@ -63,7 +63,7 @@ class Batch:
         return len(self.documents) + self.unchanged + self.empty
 
 
-def as_document(item: Item, content_hash: Callable[[Document], str]) -> Document:
+def as_document(item: Item) -> Document:
     """Read what a caller may pass: a document, a record, or a text whose id is its own hash.
 
     Raises:
@@ -104,14 +104,12 @@ class Adder:
         store: the table's newest version.
         encoder: makes the vectors.
         chunk: cuts a document.
-        content_hash: names a document's content.
         next_key: the first key that was never used.
     """
 
     store: Store
     encoder: Encoder
     chunk: Callable[[Document], list[Chunk]]
-    content_hash: Callable[[Document], str]
     next_key: int
 
     def run(
@@ -145,8 +143,8 @@ class Adder:
     def _batches(self, items: Iterable[Item], known: dict[str, str], seen: set[str]) -> Iterator[Batch]:
         batch = Batch()
         for item in items:
-            document = as_document(item, self.content_hash)
-            name, digest = schema.storable(document.id), self.content_hash(document)
+            document = as_document(item)
+            name, digest = schema.storable(document.id), content_hash(document)
             if name in batch.documents or name in batch.emptied:
                 # The same id twice: the later one replaces the earlier one, as in two runs.
                 yield batch
