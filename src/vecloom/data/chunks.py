@@ -1,0 +1,232 @@
+"""Cut documents into chunks that fit the model, on the borders of sections, paragraphs and sentences.
+
+The cutting is semantic-text-splitter's. What is added: the count of tokens is several times faster for tokenizers
+that treat words one by one, offsets and heading paths, and room for the title and headings that are encoded with
+each chunk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from vecloom.data.fields import clean
+from vecloom.data.formats import Markup, format_of
+from vecloom.data.headings import heading_paths, markdown_headings, path_at, rst_headings
+from vecloom.data.records import Chunk, Document
+from vecloom.errors import UsageError
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+CHARS_PER_TOKEN = 4  # of English text, where there is no tokenizer to count with
+MAX_CHARS_PER_TOKEN = 32  # bounds a chunk that a tokenizer hardly sees: blanks, a word that is one [UNK] to it
+MIN_TOKENS = 8
+BLOCK_CHARS = 500_000  # the splitter's time per chunk grows with the text: 10 MB at once take twice as long
+CACHE_WORDS = 500_000
+CACHE_CHARS = 64
+
+Size = Callable[[str], int]
+
+
+class Chunker:
+    """Cuts documents into chunks of at most ``max_tokens`` tokens, the model's special tokens included.
+
+    Title and headings are encoded before each chunk's text (``Chunk.passage``): room is kept for them, at most a
+    quarter of ``max_tokens``.
+
+    Args:
+        tokenizer: the model's; it is copied. None counts 4 characters as a token.
+        max_tokens: size of a chunk's passage.
+        overlap: tokens at most that a chunk repeats from the one before.
+
+    Raises:
+        UsageError: ``max_tokens`` is below 8, or ``overlap`` is not between 0 and half of it.
+    """
+
+    def __init__(self, tokenizer: Tokenizer | None, max_tokens: int = 256, overlap: int = 32) -> None:
+        if max_tokens < MIN_TOKENS:
+            raise UsageError(f"max_tokens={max_tokens} is too small for a chunk.", f"Use {MIN_TOKENS} or more.")
+        if not 0 <= overlap <= max_tokens // 2:
+            raise UsageError(f"overlap={overlap} does not fit.", f"Use 0 to {max_tokens // 2}, half of max_tokens.")
+        special = tokenizer.num_special_tokens_to_add(False) if tokenizer else 0
+        self.max_tokens = max_tokens
+        self.overlap = overlap
+        self.tokens = token_counter(tokenizer)
+        self._budget = max_tokens - special
+        self._splitters: dict[tuple[bool, int], Any] = {}
+
+    def chunk(self, document: Document) -> list[Chunk]:
+        """Cut one document.
+
+        Returns:
+            Chunks in order, together holding every character that is no blank; one where all fits; none where the
+            text is blank. ``document.text[c.start : c.start + len(c.text)] == c.text`` for each (lone surrogates,
+            which ``read`` never gives, become U+FFFD).
+        """
+        text = document.text
+        if not text or text.isspace():
+            return []
+        # A token covers at least one character in ASCII (not beyond: one emoji is up to four byte tokens).
+        if text.isascii() and len(text) + len(document.title) < self._budget and document.title.isascii():
+            return [Chunk(document, 0, text, _heading_of(document, text))]
+        return self._cut(document, clean(text))
+
+    def _cut(self, document: Document, text: str) -> list[Chunk]:
+        markup = markup_of(document.source)
+        starts, paths = heading_paths(_headings(markup, text))
+        room = self._budget - self._reserve(document.title, paths)
+        if self._size(text) <= room:
+            return [Chunk(document, 0, text, path_at(starts, paths, _first_word(text, 0)))]
+        chunks: list[Chunk] = []
+        end = 0
+        for start, piece in self._pieces(text, markup == "markdown", room):
+            # what is repeated from the chunk before may stand under an earlier heading
+            new = _first_word(text, max(start, end))
+            end = start + len(piece)
+            chunks.append(Chunk(document, len(chunks), piece, path_at(starts, paths, min(new, end - 1)), start))
+        return chunks
+
+    def _reserve(self, title: str, paths: list[str]) -> int:
+        heads = max((self.tokens(f"{title} {path}" if title else path) for path in set(paths)), default=0)
+        return min(max(heads, self.tokens(title)), self.max_tokens // 4)
+
+    def _size(self, text: str) -> int:
+        least = len(text) // MAX_CHARS_PER_TOKEN
+        # far too long already: the splitter wants to know no more, and counting megabytes again and again is slow
+        return least if least > self._budget else max(self.tokens(text), least)
+
+    def _pieces(self, text: str, markdown: bool, room: int) -> Iterator[tuple[int, str]]:
+        splitter = self._splitter(markdown, room)
+        for start, block in _blocks(text):
+            for offset, piece in splitter.chunk_indices(block):
+                yield start + offset, piece
+
+    def _splitter(self, markdown: bool, room: int) -> Any:
+        from semantic_text_splitter import MarkdownSplitter, TextSplitter
+
+        if (markdown, room) not in self._splitters:
+            kind = MarkdownSplitter if markdown else TextSplitter
+            overlap = min(self.overlap, room // 2)
+            self._splitters[markdown, room] = kind.from_callback(self._size, room, overlap)
+        return self._splitters[markdown, room]
+
+
+def _blocks(text: str) -> Iterator[tuple[int, str]]:
+    """Cut at empty lines, else line ends, else blanks, into blocks that the splitter's time is linear in."""
+    start = 0
+    while len(text) - start > BLOCK_CHARS:
+        limit = start + BLOCK_CHARS
+        ends = (text.rfind(border, start + BLOCK_CHARS // 2, limit) for border in ("\n\n", "\n", " "))
+        end = next((place + 1 for place in ends if place >= 0), limit)
+        yield start, text[start:end]
+        start = end
+    yield start, text[start:]
+
+
+def markup_of(source: str) -> Markup:
+    """What headings look like in the text of documents from this file."""
+    form = format_of(source)
+    return form.markup if form else "none"
+
+
+def _headings(markup: Markup, text: str) -> Iterator[Any]:
+    if markup == "markdown":
+        return markdown_headings(text)
+    return rst_headings(text) if markup == "rst" else iter(())
+
+
+def _heading_of(document: Document, text: str) -> str:
+    markup = markup_of(document.source)
+    if markup == "none":
+        return ""
+    starts, paths = heading_paths(_headings(markup, text))
+    return path_at(starts, paths, _first_word(text, 0))
+
+
+def _first_word(text: str, offset: int) -> int:
+    """Offset of the first character that is no blank, from ``offset`` on."""
+    while offset < len(text) and text[offset].isspace():
+        offset += 1
+    return offset
+
+
+def token_counter(tokenizer: Tokenizer | None) -> Size:
+    """Return a function that counts a text's tokens, special ones aside.
+
+    Where the tokenizer cuts at blanks before all else, counts of words are remembered and summed; the splitter asks
+    for each stretch of text about 14 times. Otherwise each text is tokenized.
+    """
+    if tokenizer is None:
+        return lambda text: -(-len(text) // CHARS_PER_TOKEN)
+    import json
+
+    from tokenizers import Tokenizer as Copy
+
+    spec = tokenizer.to_str()
+    own = Copy.from_str(spec)
+    own.no_truncation()
+    own.no_padding()
+
+    def count(text: str) -> int:
+        return len(own.encode(text, add_special_tokens=False).ids)
+
+    borders = word_borders(json.loads(spec).get("pre_tokenizer"))
+    if borders == "blanks":
+        return _by_words(count)
+    return _by_spaced_words(count) if borders == "spaces" else count
+
+
+def word_borders(pre_tokenizer: dict[str, Any] | None) -> str:
+    """How a tokenizer finds words.
+
+    Returns:
+        "blanks": at any blank, which is dropped (BERT); "spaces": at blanks, a word keeping the one before it
+        (GPT-2, SentencePiece); "": otherwise.
+    """
+    if pre_tokenizer is None:
+        return ""
+    kind = pre_tokenizer["type"]
+    if kind == "Sequence":
+        steps = pre_tokenizer["pretokenizers"]
+        return word_borders(steps[0]) if steps else ""
+    if kind in ("BertPreTokenizer", "Whitespace", "WhitespaceSplit"):
+        return "blanks"
+    if (kind == "ByteLevel" and pre_tokenizer.get("use_regex")) or (kind == "Metaspace" and pre_tokenizer.get("split")):
+        return "spaces"
+    return ""
+
+
+class _Counts(dict[str, int]):
+    """Token counts of words, made when first asked for; long words are counted anew each time."""
+
+    def __init__(self, count: Size) -> None:
+        super().__init__()
+        self._count = count
+
+    def __missing__(self, word: str) -> int:
+        tokens = self._count(word)
+        if len(word) <= CACHE_CHARS:
+            if len(self) >= CACHE_WORDS:
+                self.clear()
+            self[word] = tokens
+        return tokens
+
+
+def _by_words(count: Size) -> Size:
+    counts = _Counts(count)
+
+    def tokens(text: str) -> int:
+        return sum(map(counts.__getitem__, text.split()))
+
+    return tokens
+
+
+def _by_spaced_words(count: Size) -> Size:
+    first, later = _Counts(count), _Counts(lambda word: count(f" {word}"))
+
+    def tokens(text: str) -> int:
+        words = text.split(" ")
+        return first[words[0]] + sum(map(later.__getitem__, words)) - later[words[0]]
+
+    return tokens

@@ -1,0 +1,166 @@
+"""What every format's reader is given: the file (``Source``) and how to read it (``Context``).
+
+``Context`` also holds the two rules for what cannot be read. A bad record stops the run, naming file and line, unless
+``skip_bad``. A bad file stops it likewise when the user named it, and is counted when it was merely found in a folder.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, cast
+
+from vecloom.data.fields import BadRecordError, FieldMap, to_document
+from vecloom.data.records import Document
+from vecloom.data.report import ReadReport
+from vecloom.errors import DataError
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+STDIN = "-"
+MAX_BYTES = 64 * 1024 * 1024
+"""Longest line, and largest text file that is one document: beyond it a record is bad, so that memory stays bounded."""
+BUFFER = 1024 * 1024
+
+_SKIP = "Correct it, or leave such records out with --skip-bad."
+_SKIP_FILE = "Correct or remove it, or leave such files out with --skip-bad."
+
+
+@dataclass(frozen=True)
+class Source:
+    """One file to read.
+
+    Attributes:
+        name: the path as given or as found, "-" for standard input.
+        explicit: the user named this very file (not a folder or a glob).
+    """
+
+    name: str
+    explicit: bool = True
+
+    @property
+    def path(self) -> Path:
+        """The file's path."""
+        return Path(self.name)
+
+
+@dataclass
+class Context:
+    """How to read, and where to count.
+
+    Attributes:
+        fields: column names.
+        skip_bad: count bad records and files instead of stopping.
+        lines: a .txt file is one document per line.
+        report: the counts.
+    """
+
+    fields: FieldMap = field(default_factory=FieldMap)
+    skip_bad: bool = False
+    lines: bool = False
+    report: ReadReport = field(default_factory=ReadReport)
+
+    def bad_record(self, source: Source, line: int, what: str, todo: str = "", *, unit: str = "line") -> None:
+        """Stop at a bad record, or count it.
+
+        Args:
+            source: the file.
+            line: 1-based line or ordinal.
+            what: the rest of the sentence after "file, line n: ".
+            todo: what to do; a general advice where it is empty.
+            unit: what ``line`` counts.
+
+        Raises:
+            DataError: unless ``skip_bad``.
+        """
+        sentence = f"{source.name}, {unit} {line}: {what}"
+        if not self.skip_bad:
+            raise DataError(sentence, todo or _SKIP)
+        self.report.bad_records += 1
+        self.report.note(sentence)
+
+    def bad_file(self, source: Source, what: str, todo: str = "", *, always: bool = False) -> None:
+        """Stop at a file that cannot be read, or count it.
+
+        Args:
+            source: the file.
+            what: the rest of the sentence after "file: ".
+            todo: what to do.
+            always: stop also where the file was found in a folder: it holds records, and losing them all in
+                silence is worse than a stop.
+
+        Raises:
+            DataError: the file was named (or ``always``), and not ``skip_bad``.
+        """
+        sentence = f"{source.name}: {what}"
+        if (source.explicit or always) and not self.skip_bad:
+            raise DataError(sentence, todo or _SKIP_FILE)
+        self.report.unreadable += 1
+        self.report.note(sentence)
+
+    def document(
+        self, record: Mapping[str, object], source: Source, position: int, *, unit: str = "line"
+    ) -> Document | None:
+        """Make a document of a record; None where it is bad and bad records are skipped."""
+        try:
+            return to_document(record, self.fields, source.name, position)
+        except BadRecordError as error:
+            self.bad_record(source, position, error.what, error.todo, unit=unit)
+            return None
+
+
+class _Counted(io.RawIOBase):
+    """A raw file that tells how many bytes were taken from it."""
+
+    def __init__(self, raw: IO[bytes], count: Callable[[int], None]) -> None:
+        self._raw, self._count = raw, count
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        taken = cast(int, self._raw.readinto(buffer))  # type: ignore[attr-defined]
+        self._count(taken or 0)
+        return taken
+
+    def close(self) -> None:
+        if not self.closed and self._raw is not sys.stdin.buffer:
+            self._raw.close()
+        super().close()
+
+
+@contextmanager
+def open_bytes(source: Source, context: Context) -> Iterator[io.BufferedReader]:
+    """Open a file or standard input for reading, decompressed by its last suffix (.gz, .zst), buffered and counted.
+
+    Raises:
+        OSError, EOFError, zlib.error: it cannot be opened, or its compressed data is broken or ends too early; what
+            came before has been given out by then.
+    """
+    report = context.report
+
+    def count(taken: int) -> None:
+        report.bytes_read += taken
+
+    raw = sys.stdin.buffer if source.name == STDIN else source.path.open("rb", buffering=0)
+    raw_bytes = cast(io.RawIOBase, _Counted(raw, count))
+    with io.BufferedReader(raw_bytes, BUFFER) as buffered, _decompressed(source.name, buffered) as stream:
+        yield stream
+
+
+def _decompressed(name: str, stream: Any) -> io.BufferedReader:
+    suffix = Path(name).suffix.lower()
+    if suffix == ".gz":
+        import gzip
+
+        return io.BufferedReader(cast(io.RawIOBase, gzip.GzipFile(fileobj=stream)), BUFFER)
+    if suffix == ".zst":
+        import pyarrow  # python-zstandard's stream reader takes a truncated file for a complete one
+
+        return io.BufferedReader(pyarrow.CompressedInputStream(stream, "zstd"), BUFFER)
+    return cast(io.BufferedReader, stream)

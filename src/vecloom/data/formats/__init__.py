@@ -1,0 +1,65 @@
+"""The file formats that are read, one module per family, and the table of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from vecloom.data.context import Context, Source
+from vecloom.data.formats import delimited, html, json_file, json_lines, markup, office, parquet, plain, python
+from vecloom.data.records import Document
+
+Markup: TypeAlias = Literal["none", "markdown", "rst"]
+
+
+@dataclass(frozen=True)
+class Format:
+    """How a kind of file is read.
+
+    Attributes:
+        read: gives the file's documents.
+        markup: what headings look like in the documents' text.
+        packed: may also be compressed (.gz, .zst).
+        records: holds many records: a broken file stops the run even where it was found in a folder.
+    """
+
+    read: Callable[[Source, Context], Iterator[Document]]
+    markup: Markup = "none"
+    packed: bool = False
+    records: bool = False
+
+
+FORMATS: dict[str, Format] = {
+    ".txt": Format(plain.read, packed=True),
+    ".md": Format(markup.read_markdown, markup="markdown"),
+    ".markdown": Format(markup.read_markdown, markup="markdown"),
+    ".rst": Format(markup.read_rst, markup="rst"),
+    ".html": Format(html.read, markup="markdown"),
+    ".htm": Format(html.read, markup="markdown"),
+    ".py": Format(python.read),
+    ".pdf": Format(office.read, markup="markdown"),
+    ".docx": Format(office.read, markup="markdown"),
+    ".json": Format(json_file.read, packed=True, records=True),
+    ".jsonl": Format(json_lines.read, packed=True, records=True),
+    ".ndjson": Format(json_lines.read, packed=True, records=True),
+    ".csv": Format(delimited.read, packed=True, records=True),
+    ".tsv": Format(delimited.read, packed=True, records=True),
+    ".parquet": Format(parquet.read, records=True),
+}
+PACKED = (".gz", ".zst")
+
+
+def format_of(name: str) -> Format | None:
+    """Return the format of a file by its name, or None where there is none.
+
+    >>> format_of("notes.jsonl.gz") is FORMATS[".jsonl"]
+    True
+    """
+    path = Path(name)
+    suffix = path.suffix.lower()
+    if suffix in PACKED:
+        inner = FORMATS.get(Path(path.stem).suffix.lower())
+        return inner if inner and inner.packed else None
+    return FORMATS.get(suffix)

@@ -1,0 +1,100 @@
+"""``read``: files, folders, globs and standard input as one stream of documents, in the same order every time."""
+
+from __future__ import annotations
+
+import re
+import stat
+import zlib
+from collections.abc import Iterator, Sequence
+from itertools import chain
+
+from vecloom.data.context import STDIN, Context, Source, open_bytes
+from vecloom.data.decoding import numbered_lines
+from vecloom.data.fields import FieldMap
+from vecloom.data.formats import Format, format_of, json_lines, plain
+from vecloom.data.records import Document
+from vecloom.data.report import ReadReport
+from vecloom.data.sources import check_inputs, find
+
+_JSON_OBJECT = re.compile(r"\s*\{\s*[\"}]")
+
+
+def read(
+    inputs: Sequence[str],
+    *,
+    fields: FieldMap | None = None,
+    skip_bad: bool = False,
+    lines: bool = False,
+    report: ReadReport | None = None,
+) -> Iterator[Document]:
+    """Read documents from files, folders (recursively), globs and "-" (standard input).
+
+    The order is that of ``inputs``, and sorted by name within folders and globs, so that a run can be taken up by
+    counting. Line formats, JSON arrays and Parquet are streamed. Standard input is JSON lines where its first line
+    that is not blank starts a JSON object, else one document per line. A named file of unknown format is plain text.
+
+    Args:
+        inputs: what to read.
+        fields: names of the text, title and id columns.
+        skip_bad: leave out bad records and files and count them, instead of stopping.
+        lines: a .txt file is one document per line (empty ones too), not one document.
+        report: counts what is met, while it goes on.
+
+    Raises:
+        UsageError: an input does not exist (raised by the call itself).
+        DataError: a bad record or file, naming file and line.
+        MissingExtraError: a named pdf or docx file needs the extra ``[files]``.
+    """
+    check_inputs(inputs)
+    context = Context(fields or FieldMap(), skip_bad, lines, report if report is not None else ReadReport())
+    return _documents(inputs, context)
+
+
+def _documents(inputs: Sequence[str], context: Context) -> Iterator[Document]:
+    report = context.report
+    for source in find(inputs, report):
+        for document in _read_source(source, context):
+            report.documents += 1
+            if not document.text:
+                report.empty_texts += 1
+            yield document
+
+
+def _read_source(source: Source, context: Context) -> Iterator[Document]:
+    context.report.files += 1
+    if _is_stream(source):
+        yield from _read_stream(source, context)
+        return
+    if source.path.stat().st_size == 0:
+        context.report.empty_files += 1
+        return
+    form = format_of(source.name) or Format(plain.read)
+    always = form.records or context.lines
+    try:
+        yield from form.read(source, context)
+    except EOFError:
+        context.bad_file(source, "its compressed data ends too early; the file is cut off.", always=always)
+    except (OSError, zlib.error) as error:
+        reason = (getattr(error, "strerror", None) or str(error)).rstrip(".")
+        context.bad_file(source, f"it cannot be read: {reason}.", always=always)
+
+
+def _is_stream(source: Source) -> bool:
+    """Standard input, or a pipe or device that was named, such as the shell's ``<(command)``."""
+    return source.name == STDIN or not stat.S_ISREG(source.path.stat().st_mode)
+
+
+def _read_stream(source: Source, context: Context) -> Iterator[Document]:
+    with open_bytes(source, context) as stream:
+        numbered = numbered_lines(stream, source, context)
+        blank: list[tuple[int, str]] = []
+        for number, line in numbered:
+            blank.append((number, line))
+            if line.strip():
+                break
+        everything = chain(blank, numbered)
+        if blank and _JSON_OBJECT.match(blank[-1][1]):
+            yield from json_lines.parse(everything, source, context)
+        else:
+            for number, line in everything:
+                yield Document(id=f"{source.name}:{number}", text=line, source=source.name, position=number)
