@@ -258,3 +258,20 @@ def test_an_operating_system_error_while_writing_becomes_a_sentence(tmp_path, mo
     monkeypatch.setattr("vecloom.embed.formats.npy.write_part", full)
     with pytest.raises(OutputError, match=r"Writing the vectors failed at .*a\.npy: the disk is full"):
         run_documents(documents(3), HashEncoder(), tmp_path / "a.npy")
+
+
+def test_a_backend_that_rounds_otherwise_does_not_go_on(tmp_path):
+    class On(HashEncoder):
+        def __init__(self, precision):
+            super().__init__()
+            self.session = type("Session", (), {"backend": "openvino", "precision": precision})
+
+    class Stopping(On, Stops):
+        def __init__(self):
+            On.__init__(self, "bf16")
+            self.after = 1
+
+    with pytest.raises(KeyboardInterrupt):
+        run_documents(documents(10), Stopping(), tmp_path / "a.npy", SMALL)
+    with pytest.raises(UsageError, match='runs on was "openvino bf16", now "openvino f32"'):
+        run_documents(documents(10), On("f32"), tmp_path / "a.npy", SMALL)

@@ -38,6 +38,16 @@ def test_the_title_stands_before_the_text():
     assert as_row(Document(id="1", title="Head", text="body"), with_fields=False).text == "Head body"
 
 
+@pytest.mark.parametrize("text", ["# Head\nbody", "Head\n====\nbody", "====\nHead\n====\nbody", "\n\nHead"])
+def test_a_title_that_is_the_first_line_is_not_said_twice(text):
+    assert as_row(Document(id="1", title="Head", text=text), with_fields=False).text == text
+
+
+def test_a_text_that_only_begins_like_the_title_keeps_both():
+    row = as_row(Document(id="1", title="Head", text="Headlong he ran"), with_fields=False)
+    assert row.text == "Head Headlong he ran"
+
+
 def test_lone_surrogates_become_replacement_characters_and_emoji_stay():
     row = as_row(Document(id="x\udc80", text="a\ud800b 😀", fields={"f": "\udfff"}), with_fields=True)
     assert (row.id, row.text, row.fields) == ("x�", "a�b 😀", '{"f": "�"}')

@@ -161,7 +161,12 @@ def run_documents(
     """
     path = check_output(output)
     fitted = (settings or Settings()).fitted(encoder)
-    job_of = {"model": encoder.fingerprint, "format": path.suffix.lower(), **asdict(fitted)}
+    job_of = {
+        "model": encoder.fingerprint,
+        "format": path.suffix.lower(),
+        "runs on": _runs_on(encoder),
+        **asdict(fitted),
+    }
     started = time.perf_counter()
     with parts.opened(path, job_of, restart=restart) as folder:
         job = _Job(encoder, fitted, folder, path)
@@ -223,7 +228,8 @@ class _Job:
 
     def _about(self) -> dict[str, Any]:
         settings, encoder = self.settings, self.encoder
-        told = {"vecloom": __version__, "model": encoder.name, "fingerprint": encoder.fingerprint}
+        told: dict[str, Any] = {"vecloom": __version__, "model": encoder.name, "fingerprint": encoder.fingerprint}
+        told["backend"] = _runs_on(encoder)
         return told | {"kind": settings.kind, "prompt": settings.prompt, "dim": settings.dim, "dtype": settings.dtype}
 
     def _make(self, number: int, rows: list[Row], progress: Progress | None) -> parts.Part:
@@ -263,6 +269,12 @@ class _Job:
             f"The input is not what it was when this job was interrupted: it differs after row {before:,}.",
             self.folder.advice,
         )
+
+
+def _runs_on(encoder: Encoder) -> str | None:
+    # Backends agree to three digits; rows of one output are to agree to the last bit.
+    session = getattr(encoder, "session", None)
+    return f"{session.backend} {session.precision}" if session else None
 
 
 def _counted(rows_of: Iterable[list[Row]], total: Total | None) -> Iterator[list[Row]]:

@@ -10,6 +10,7 @@ import hashlib
 import json
 import math
 import queue
+import re
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from typing import Any, NoReturn, TypeVar
 from vecloom.data.records import Document, Scalar
 
 T = TypeVar("T")
+_WORDED_LINE = re.compile(r"^[\W_]*(\w.*)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class Row:
         id: the document's id.
         source: where it was read.
         position: its line or ordinal there.
-        text: what is encoded: title, space, text.
+        text: what is encoded: title, space, text; the text alone where its first line is the title.
         fields: the record's other fields as JSON text, "" where they are not kept.
     """
 
@@ -65,7 +67,9 @@ class Row:
 
 def as_row(document: Document, *, with_fields: bool) -> Row:
     """Make the row of a document; lone surrogates, which no file format can hold, become U+FFFD."""
-    text = f"{document.title} {document.text}" if document.title else document.text
+    text = document.text
+    if document.title and _first_line(text) != document.title:
+        text = f"{document.title} {text}"
     fields = json.dumps(_finite(document.fields), ensure_ascii=False) if with_fields else ""
     return Row(_clean(document.id), _clean(document.source), document.position, _clean(text), _clean(fields))
 
@@ -145,6 +149,12 @@ def _give(item: T) -> T:
 
 def _throw(error: BaseException) -> NoReturn:
     raise error
+
+
+def _first_line(text: str) -> str:
+    # Of a Markdown or reStructuredText file this is its first heading, which is also its title.
+    found = _WORDED_LINE.search(text)
+    return found[1].strip() if found else ""
 
 
 def _finite(fields: Mapping[str, Scalar]) -> dict[str, Scalar]:

@@ -1,0 +1,80 @@
+"""The command ``vecloom`` itself: its verbs, found by name, and what happens when one of them fails."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import sys
+from typing import Any
+
+import click
+
+from vecloom import __version__
+from vecloom.cli import failures
+from vecloom.cli.options import debug_option
+
+VERBS = {
+    "index": "vecloom.cli.index",
+    "search": "vecloom.cli.search",
+    "embed": "vecloom.cli.embed",
+    "models": "vecloom.cli.models",
+    "doctor": "vecloom.cli.doctor",
+}
+"""Each verb and the module that holds a command of its name."""
+
+
+class Verbs(click.Group):
+    """A group that imports a verb when it is called, and turns errors into sentences."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Verbs in the order in which one needs them."""
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the module of a verb and return its command."""
+        if cmd_name not in VERBS:
+            return None
+        command: click.Command = getattr(importlib.import_module(VERBS[cmd_name]), cmd_name)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the verb; a mistyped one is answered with those that look like it."""
+        name = args[0]
+        if name not in VERBS and not name.startswith("-"):
+            close = difflib.get_close_matches(name, VERBS, n=2, cutoff=0.5)
+            hint = f"Did you mean {' or '.join(close)}?" if close else f"There are {', '.join(VERBS)}."
+            raise click.UsageError(f"There is no verb {name!r}. {hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the verb."""
+        with failures.reported(ctx):
+            return super().invoke(ctx)
+
+
+@click.group(
+    cls=Verbs,
+    subcommand_metavar="VERB ...",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(__version__, "-V", "--version", message="vecloom %(version)s")
+@debug_option
+def vecloom() -> None:
+    """Search, embed and judge text with embeddings, on your own machine.
+
+    \b
+      vecloom index docs/ -i docs.index         make docs/ searchable
+      vecloom search docs.index "how to resume" ask it
+      vecloom embed texts.jsonl -o texts.npy    only the vectors
+
+    Exit code: 0 done, 1 the work failed, 2 the call was wrong, 130 interrupted.
+    """  # noqa: D301 - click wants the character \b, not a backslash
+
+
+def main() -> None:
+    """Be the command ``vecloom``."""
+    # OpenVINO tells its maker over the network whenever it is imported, unless this package is missing.
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    vecloom(prog_name="vecloom")

@@ -1,0 +1,41 @@
+"""How results look: sentences with numbers, aligned columns, JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import click
+
+
+def as_json(value: Any) -> None:
+    """Print one line of JSON."""
+    click.echo(json.dumps(value, ensure_ascii=False))
+
+
+def columns(rows: Sequence[Sequence[str]], header: Sequence[str] = ()) -> str:
+    """Align texts in columns, two spaces apart."""
+    lines = [*([header] if header else []), *rows]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    aligned = ("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines)
+    return "\n".join(line.rstrip() for line in aligned)
+
+
+def pairs(values: Mapping[str, Any]) -> str:
+    """Align names and values, one a line."""
+    return columns([(name, str(value)) for name, value in values.items()])
+
+
+def count(number: int, noun: str) -> str:
+    """Say "1 text", "2,000 texts"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def size(number: float) -> str:
+    """Say bytes as people do: "1.5 MiB"."""
+    for unit in ("bytes", "KiB", "MiB", "GiB"):
+        if number < 1024:
+            return f"{number:,.0f} {unit}" if unit == "bytes" else f"{number:,.1f} {unit}"
+        number /= 1024
+    return f"{number:,.1f} TiB"
