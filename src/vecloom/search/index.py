@@ -178,7 +178,7 @@ class Index:
 
             report = adder.run(documents, progress, compact)
             self._store = adder.store
-            if report.chunks or report.replaced or self._metadata.vectors is None:
+            if self._store.version != self._metadata.settled:
                 self._settle(build_progress)
         return report
 

@@ -42,6 +42,8 @@ def update(
     if known.vectors is not None:
         file = vector_file.open_vectors(folder / known.vectors.folder, known.vectors.rows, known.dim)
         known = _update_graph(folder, known, file, build, progress)
+    known = replace(known, settled=store.version)
+    metadata.write(folder, known)
     _remove_others(folder, known)
     return known
 

@@ -38,7 +38,12 @@ class Graph:
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """The content of ``index.json``."""
+    """The content of ``index.json``.
+
+    Attributes:
+        settled: the table's version when everything derived from it was last brought up to date; a later version
+            means that a writer was killed before it did so.
+    """
 
     model: str
     fingerprint: str
@@ -49,6 +54,7 @@ class Metadata:
     created: str
     vecloom: str
     format: int = FORMAT
+    settled: int = 0
     vectors: VectorFiles | None = None
     graph: Graph | None = None
 

@@ -133,8 +133,8 @@ class Snapshot:
         found = ann.walk(self.graph, query, min(count, rows))
         if live is not None:
             found = found[live[found]]
-            if len(found) < k:
-                return self._compared(query[None], k, live, 0)[0]
+        if len(found) < min(k, rows):
+            return self._compared(query[None], k, live, 0)[0]
         scores = self.file.vectors[found] @ query
         ranked = (self.offsets[found], scores)
         if rows == len(self.offsets):
