@@ -261,17 +261,11 @@ def test_an_operating_system_error_while_writing_becomes_a_sentence(tmp_path, mo
 
 
 def test_a_backend_that_rounds_otherwise_does_not_go_on(tmp_path):
-    class On(HashEncoder):
-        def __init__(self, precision):
-            super().__init__()
-            self.session = type("Session", (), {"backend": "openvino", "precision": precision})
-
-    class Stopping(On, Stops):
-        def __init__(self):
-            On.__init__(self, "bf16")
-            self.after = 1
+    def on(precision, encoder):
+        encoder.session = type("Session", (), {"backend": "openvino", "precision": precision})
+        return encoder
 
     with pytest.raises(KeyboardInterrupt):
-        run_documents(documents(10), Stopping(), tmp_path / "a.npy", SMALL)
+        run_documents(documents(10), on("bf16", Stops(1)), tmp_path / "a.npy", SMALL)
     with pytest.raises(UsageError, match='runs on was "openvino bf16", now "openvino f32"'):
-        run_documents(documents(10), On("f32"), tmp_path / "a.npy", SMALL)
+        run_documents(documents(10), on("f32", HashEncoder()), tmp_path / "a.npy", SMALL)
