@@ -74,7 +74,8 @@ def _choose(value: dict[str, object], source: Source, context: Context) -> Itera
     lists = [item for item in value.values() if isinstance(item, list) and item]
     arrays: list[list[object]] = [items for items in lists if isinstance(items[0], dict)]
     if arrays and (text is None or isinstance(value[text], list)):
-        for position, item in enumerate(max(arrays, key=lambda items: len(items)), 1):
+        longest = max(arrays, key=len)
+        for position, item in enumerate(longest, 1):
             yield from _record(item, position, source, context)
     elif text is None:
         error = no_text(context.fields, tuple(value))
