@@ -46,7 +46,7 @@ _HOMES = {
     "read": "vecloom.data",
 }
 
-__all__ = [*_HOMES, "__version__"]  # noqa: PLE0604 - names are resolved by __getattr__
+__all__ = [*_HOMES, "__version__"]
 
 
 def __getattr__(name: str) -> Any:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -195,6 +197,15 @@ def test_bags_cut_and_drop_like_lists(rows, most, token):
     cut = bags.first(most).without(token)
     expected = [[item for item in row[:most] if item != token] for row in rows]
     assert [cut.ids[a:b].tolist() for a, b in zip(cut.offsets, cut.offsets[1:], strict=False)] == expected
+
+
+def test_importing_loads_no_heavy_library():
+    code = (
+        "import sys, vecloom.encoders.static, vecloom.encoders.distill, vecloom.encoders.lexical, vecloom.encoders.remote\n"
+        "print({'torch', 'sklearn', 'scipy', 'httpx', 'tokenizers', 'safetensors'} & set(sys.modules))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "set()"
 
 
 # Formats

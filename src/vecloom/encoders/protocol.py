@@ -34,16 +34,24 @@ class Encoder(Protocol):
     name: str
 
     @property
-    def dim(self) -> int: ...
+    def dim(self) -> int:
+        """Dimensions of a full vector."""
+        ...
 
     @property
-    def max_length(self) -> int: ...
+    def max_length(self) -> int:
+        """Tokens after which a text is cut."""
+        ...
 
     @property
-    def fingerprint(self) -> str: ...
+    def fingerprint(self) -> str:
+        """Hex digest of what decides the vectors."""
+        ...
 
     @property
-    def tokenizer(self) -> Tokenizer | None: ...
+    def tokenizer(self) -> Tokenizer | None:
+        """The tokenizer in use, which does not cut, or None."""
+        ...
 
     def encode(
         self,

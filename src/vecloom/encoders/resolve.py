@@ -17,7 +17,9 @@ from vecloom.errors import ModelError, ModelNotFoundError
 from vecloom.files import file_digest
 
 BUNDLED = "minilm"
-BUNDLED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"  # model.safetensors of all-MiniLM-L6-v2
+BUNDLED_SHA256 = (
+    "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"  # model.safetensors of all-MiniLM-L6-v2
+)
 _BUNDLED_NAMES = {BUNDLED, "all-MiniLM-L6-v2", "sentence-transformers/all-MiniLM-L6-v2"}
 _FILES = ["*.json", "*.safetensors", "*.txt", "*.model"]
 _SKIPPED_FILES = ["onnx/*", "openvino/*"]
@@ -179,7 +181,9 @@ def _from_hub(name: str) -> Path:
         )
     except Exception as error:  # offline, refused, no such repository: the library has dozens of classes for it
         reason = "the Hub cannot be reached" if _is_connection(error) else _one_line(error)
-        raise ModelNotFoundError(f"The model {name!r} is not in the local cache, and {reason}.", _offer(name)) from error
+        raise ModelNotFoundError(
+            f"The model {name!r} is not in the local cache, and {reason}.", _offer(name)
+        ) from error
     return Path(path)
 
 

@@ -86,10 +86,10 @@ class TransformerEncoder:
         """Hex digest of weights, tokenizer and pipeline."""
         return self.spec.fingerprint
 
-    @property
+    @cached_property
     def tokenizer(self) -> Tokenizer:
-        """The tokenizer; it cuts at ``max_length``."""
-        return self._source.tokenizer
+        """A tokenizer for counting and chunking, which does not cut as the encoder's own does."""
+        return read_tokenizer(self.spec)
 
     @property
     def truncated(self) -> int:

@@ -38,6 +38,7 @@ class Batch:
         segments: (R, L) 1 + slot of the text a cell belongs to, 0 where padded.
         pool: (R, S, L) weight of each cell in the pooled vector of each slot.
         scale: (n,) what each pooled sum is divided by.
+        skip: leading tokens of each text that take no part in pooling.
     """
 
     items: npt.NDArray[np.int64]
@@ -48,6 +49,7 @@ class Batch:
     segments: Ints
     pool: Floats
     scale: Floats
+    skip: int = 0
 
     def shifted(self, by: int) -> Batch:
         """The same batch, its items counted from ``by``."""
@@ -140,7 +142,9 @@ def pack(lengths: npt.NDArray[np.int64], row_length: int) -> list[list[int]]:
     return rows
 
 
-def fill(tokens: Sequence[Sequence[int]], rows: Sequence[Sequence[int]], row_length: int, pooling: str, skip: int = 0) -> Batch:
+def fill(
+    tokens: Sequence[Sequence[int]], rows: Sequence[Sequence[int]], row_length: int, pooling: str, skip: int = 0
+) -> Batch:
     """Write texts into a rectangle of ``len(rows)`` x ``row_length`` cells, row by row."""
     items = np.array([item for row in rows for item in row], np.int64)
     counts = np.array([len(row) for row in rows])
@@ -160,7 +164,7 @@ def fill(tokens: Sequence[Sequence[int]], rows: Sequence[Sequence[int]], row_len
     weights, scale = pool_weights(within, sizes, pooling, skip)
     pool = np.zeros((len(rows), int(counts.max()), row_length), np.float32)
     pool[np.repeat(row_of, sizes), np.repeat(slots, sizes), cells % row_length] = weights
-    return Batch(items, row_of, slots, input_ids, positions, segments, pool, scale)
+    return Batch(items, row_of, slots, input_ids, positions, segments, pool, scale, skip)
 
 
 def pool_weights(

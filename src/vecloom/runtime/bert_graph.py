@@ -63,7 +63,9 @@ def build(config: Mapping[str, Any], weights: Weights, *, max_pooling: bool) -> 
     from openvino import opset15 as op
 
     net = _Network(config, weights)
-    ids, positions, segments = (_parameter(op, name, [-1, -1], np.int32) for name in ("input_ids", "positions", "segments"))
+    ids, positions, segments = (
+        _parameter(op, name, [-1, -1], np.int32) for name in ("input_ids", "positions", "segments")
+    )
     pool = _parameter(op, "pool", [-1, -1, -1], np.float32)
     own = op.equal(op.unsqueeze(segments, net.axes(1, 2)), op.unsqueeze(segments, net.axes(1, 3)))
     mask = op.select(own, net.scalar(0.0), net.scalar(MASKED))
@@ -127,7 +129,9 @@ class _Network:
             table = table.astype(np.float32) + types[:1].astype(np.float32)
         zero = self.op.constant(np.int64(0))
         words = self.op.gather(self.constant(self.weights["embeddings.word_embeddings.weight"]), ids, zero)
-        return self.norm(self.op.add(words, self.op.gather(self.constant(table), positions, zero)), "embeddings.LayerNorm")
+        return self.norm(
+            self.op.add(words, self.op.gather(self.constant(table), positions, zero)), "embeddings.LayerNorm"
+        )
 
     def layer(self, x: Any, mask: Any, index: int) -> Any:
         def name(part: str) -> str:

@@ -28,7 +28,9 @@ PROBE = [
     "def parse(line): return [field.strip() for field in line.split(',')]",
     "Übermäßig große Häuser, naïve façades and 42 % more: prices rose from 1,250.00 to 1,775.50.",
     "Rain.",
-    " ".join(["The valve opens when pressure exceeds the limit that the operator has set; it closes slowly afterwards."] * 4),
+    " ".join(
+        ["The valve opens when pressure exceeds the limit that the operator has set; it closes slowly afterwards."] * 4
+    ),
     " ".join(["Meeting notes: budget approved, hiring paused, next review in March, owner to be named later."] * 12),
     "An apple a day keeps the doctor away, or so my grandmother used to say whenever the orchard was full.",
 ]
@@ -83,7 +85,9 @@ class Choice:
         return self.backend, self.precision, self.variant
 
 
-def open_session(spec: ModelSpec, backend: str = "auto", *, precision: str | None = None, threads: int | None = None) -> Session:
+def open_session(
+    spec: ModelSpec, backend: str = "auto", *, precision: str | None = None, threads: int | None = None
+) -> Session:
     """Load a model on a backend.
 
     Args:
@@ -125,14 +129,18 @@ def choose(spec: ModelSpec, *, threads: int | None = None, every: bool = False) 
     usable = [trial for trial in trials if trial.usable]
     if not usable:
         notes = "; ".join(f"{trial.backend} {trial.precision}: {trial.note}" for trial in trials)
-        raise BackendError(f"No backend here can run {spec.path} ({notes}).", "Install the extra: pip install 'vecloom[torch]'")
+        raise BackendError(
+            f"No backend here can run {spec.path} ({notes}).", "Install the extra: pip install 'vecloom[torch]'"
+        )
     best = max(usable, key=lambda trial: trial.texts_per_second)
     return Choice(best.backend, best.precision, best.variant, trials)
 
 
 def candidates(spec: ModelSpec, *, every: bool) -> Iterator[tuple[str, str, str]]:
     """(backend, precision, variant) that can be tried here; fp32 ones come before bf16 ones, since they are the reference."""
-    torch_here = importlib.util.find_spec("sentence_transformers") is not None and importlib.util.find_spec("torch") is not None
+    torch_here = (
+        importlib.util.find_spec("sentence_transformers") is not None and importlib.util.find_spec("torch") is not None
+    )
     graph_here = bool(spec.pooling) and (bert_graph.supports(spec.config) or torch_here)
     cuda = torch_here and cpu.has_nvidia()
     if graph_here:
@@ -220,4 +228,3 @@ def _version(package: str) -> str:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
         return "-"
-

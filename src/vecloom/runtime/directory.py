@@ -98,7 +98,14 @@ class ModelSpec:
         parts = [file_digest(path) for path in self._weight_files()]
         names = ("config.json", "tokenizer.json", "sentence_bert_config.json")
         parts += [file_digest(self.weights_path / name) for name in names if (self.weights_path / name).is_file()]
-        pipeline = [self.pooling, self.include_prompt, self.normalized, self.max_length, dict(self.prompts), self.default_prompt]
+        pipeline = [
+            self.pooling,
+            self.include_prompt,
+            self.normalized,
+            self.max_length,
+            dict(self.prompts),
+            self.default_prompt,
+        ]
         return text_digest(json.dumps([parts, pipeline], sort_keys=True))
 
     def _weight_files(self) -> list[Path]:

@@ -1,4 +1,4 @@
-"""Run a network with ONNX Runtime (extra ``[onnx]``): the model's own ``onnx/model.onnx``, or one exported from transformers once."""
+"""Run a network with ONNX Runtime (extra ``[onnx]``): the model's own ``onnx/model.onnx``, or one exported once."""
 
 from __future__ import annotations
 
@@ -29,7 +29,9 @@ class OnnxSession:
 
     def __init__(self, spec: ModelSpec, *, precision: str = "f32", threads: int | None = None) -> None:
         if precision != "f32":
-            raise BackendError(f"The onnx backend runs in f32, not {precision}.", "Use precision f32, or another backend.")
+            raise BackendError(
+                f"The onnx backend runs in f32, not {precision}.", "Use precision f32, or another backend."
+            )
         try:
             import onnxruntime
         except ImportError as error:
@@ -37,7 +39,9 @@ class OnnxSession:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads or cpu.threads()
         options.log_severity_level = 3
-        self._session = onnxruntime.InferenceSession(str(_model_file(spec)), options, providers=["CPUExecutionProvider"])
+        self._session = onnxruntime.InferenceSession(
+            str(_model_file(spec)), options, providers=["CPUExecutionProvider"]
+        )
         self._inputs = [node.name for node in self._session.get_inputs()]
         self._max = spec.pooling == "max"
         self._lock = threading.Lock()
@@ -76,7 +80,9 @@ def _export(spec: ModelSpec, target: Path) -> None:
         import onnxscript  # noqa: F401 - torch.onnx needs it, and says so less clearly
         import torch
     except ImportError as error:
-        raise MissingExtraError(f"{spec.path} ships no onnx/model.onnx, and exporting one needs torch.", "onnx") from error
+        raise MissingExtraError(
+            f"{spec.path} ships no onnx/model.onnx, and exporting one needs torch.", "onnx"
+        ) from error
     from vecloom.runtime.torch_session import quiet_loading, traceable
 
     network, example = traceable(spec)

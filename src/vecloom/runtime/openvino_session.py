@@ -22,8 +22,8 @@ from vecloom.files import cache_dir, text_digest
 from vecloom.runtime import bert_graph, cpu
 from vecloom.runtime.batching import Batch, Floats
 from vecloom.runtime.directory import ModelSpec
-from vecloom.runtime.tensors import read_weights
 from vecloom.runtime.session import Emit
+from vecloom.runtime.tensors import read_weights
 
 PRECISIONS = {"f32": "f32", "bf16": "bf16"}
 
@@ -78,7 +78,12 @@ class OpenVinoSession:
 
     def _inputs(self, batch: Batch) -> dict[str, Any]:
         if bert_graph.supports(self._spec.config):
-            return {"input_ids": batch.input_ids, "positions": batch.positions, "segments": batch.segments, "pool": batch.pool}
+            return {
+                "input_ids": batch.input_ids,
+                "positions": batch.positions,
+                "segments": batch.segments,
+                "pool": batch.pool,
+            }
         mask = (batch.segments > 0).astype(np.int64)
         return {"input_ids": batch.input_ids.astype(np.int64), "attention_mask": mask, "pool": batch.pool}
 
@@ -169,7 +174,9 @@ def _convert(spec: ModelSpec) -> Any:
     hidden = model.outputs[0].get_node().input_value(0)
     if spec.pooling == "max":
         axes = op.constant(np.array([2], np.int64))
-        marked = op.greater(op.unsqueeze(op.squeeze(pool, op.constant(np.array([1], np.int64))), axes), op.constant(np.float32(0)))
+        marked = op.greater(
+            op.unsqueeze(op.squeeze(pool, op.constant(np.array([1], np.int64))), axes), op.constant(np.float32(0))
+        )
         lowest = op.constant(np.float32(-3e4))
         pooled = op.reduce_max(op.select(marked, hidden, lowest), op.constant(np.array([1], np.int64)), False)
     else:

@@ -92,8 +92,9 @@ def run_tokens(tokens: Sequence[Sequence[int]], *, session: Session, pooling: st
 
 
 def _batches(tokens: Sequence[Sequence[int]], session: Session, pooling: str, skip: int) -> Iterator[Batch]:
-    settings = {"packing": session.packing, "parallel": session.parallel, "cells": session.cells}
-    return batches(tokens, pooling=pooling, skip=skip, **settings)
+    return batches(
+        tokens, pooling=pooling, packing=session.packing, parallel=session.parallel, cells=session.cells, skip=skip
+    )
 
 
 def _collect(layout: Iterator[Batch], count: int, session: Session, progress: Callable[[int], None] | None) -> Floats:

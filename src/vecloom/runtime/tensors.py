@@ -38,4 +38,6 @@ def read_tensors(path: Path) -> Tensors:
     try:
         return dict(load_file(path))
     except (SafetensorError, OSError) as error:
-        raise ModelError(f"The weights {path} cannot be read: {error}.", "Copy the model again: it is damaged.") from error
+        raise ModelError(
+            f"The weights {path} cannot be read: {error}.", "Copy the model again: it is damaged."
+        ) from error

@@ -1,7 +1,8 @@
-"""Run a sentence-transformers pipeline with torch: any module, CPU or CUDA, fp32 or bf16, scaled-dot-product attention.
+"""Run a sentence-transformers pipeline with torch: any module, CPU or CUDA, fp32 or bf16.
 
-The extra ``[torch]`` is needed. Batches are ours (length-sorted, a token budget each); the forward pass is the model's own, so
-whatever sentence-transformers can load runs here.
+The extra ``[torch]`` is needed. Batches are ours (length-sorted, a token budget each); the forward pass is the model's own,
+so whatever sentence-transformers can load runs here. Attention is torch's scaled_dot_product_attention (on CUDA, its
+FlashAttention kernels) wherever transformers offers it for the architecture: that is its default.
 """
 
 from __future__ import annotations
@@ -12,8 +13,6 @@ import threading
 import warnings
 from collections.abc import Iterator
 from typing import Any
-
-import numpy as np
 
 from vecloom.errors import BackendError, MissingExtraError, ModelError
 from vecloom.runtime import cpu
@@ -34,7 +33,13 @@ class TorchSession:
     whole = True
 
     def __init__(
-        self, spec: ModelSpec, *, precision: str = "f32", threads: int | None = None, device: str | None = None, compiled: bool = False
+        self,
+        spec: ModelSpec,
+        *,
+        precision: str = "f32",
+        threads: int | None = None,
+        device: str | None = None,
+        compiled: bool = False,
     ) -> None:
         torch = _import_torch()
         self.device = device or ("cuda" if torch.cuda.is_available() else "cpu")
@@ -59,7 +64,7 @@ class TorchSession:
     def _forward(self, torch: Any, batch: Batch) -> Floats:
         ids = torch.from_numpy(batch.input_ids).to(self.device, dtype=torch.int64)
         mask = torch.from_numpy(batch.segments > 0).to(self.device, dtype=torch.int64)
-        features = {"input_ids": ids, "attention_mask": mask, "prompt_length": _prompt_length(batch)}
+        features = {"input_ids": ids, "attention_mask": mask, "prompt_length": batch.skip}
         for module in self._modules:
             features = module(features)
         pooled: Floats = features["sentence_embedding"].float().cpu().numpy()
@@ -70,7 +75,7 @@ def traceable(spec: ModelSpec) -> tuple[Any, Any]:
     """The transformer of a model as a module of (input_ids, attention_mask) -> (R, L, hidden), and example inputs."""
     torch = _import_torch()
 
-    class LastHidden(torch.nn.Module):  # type: ignore[misc]
+    class LastHidden(torch.nn.Module):  # type: ignore[name-defined, misc]
         def __init__(self, network: Any) -> None:
             super().__init__()
             self.network = network
@@ -86,21 +91,17 @@ def traceable(spec: ModelSpec) -> tuple[Any, Any]:
     return network, (ids, mask)
 
 
-def _prompt_length(batch: Batch) -> int:
-    """Tokens that pooling leaves out, read back from the pool weights of the first text."""
-    weights = batch.pool[batch.rows[0], batch.slots[0]]
-    return int(np.flatnonzero(weights)[0]) if batch.pool.shape[1] == 1 else 0
-
-
 def _load_modules(spec: ModelSpec, device: str, dtype: Any) -> list[Any]:
     sentence_transformers = _import_sentence_transformers()
     try:
         with quiet_loading():
             model = sentence_transformers.SentenceTransformer(
-                str(spec.path), device=device, local_files_only=True, model_kwargs={"dtype": dtype, "attn_implementation": "sdpa"}
+                str(spec.path), device=device, local_files_only=True, model_kwargs={"dtype": dtype}
             )
     except Exception as error:  # whatever a foreign model raises, the user needs one sentence
-        raise ModelError(f"sentence-transformers cannot load {spec.path}: {_one_line(error)}.", "Check the model.") from error
+        raise ModelError(
+            f"sentence-transformers cannot load {spec.path}: {_one_line(error)}.", "Check the model."
+        ) from error
     return [module.eval() for module in model if type(module).__name__ != "Normalize"]
 
 
@@ -110,7 +111,7 @@ def _auto_model(spec: ModelSpec) -> Any:
     except ImportError as error:
         raise MissingExtraError("Converting this model needs transformers.", "torch") from error
     with quiet_loading():
-        return AutoModel.from_pretrained(str(spec.weights_path), local_files_only=True, attn_implementation="sdpa").float().eval()
+        return AutoModel.from_pretrained(str(spec.weights_path), local_files_only=True).float().eval()
 
 
 @contextlib.contextmanager
@@ -149,7 +150,9 @@ def _import_sentence_transformers() -> Any:
     except ImportError as error:
         raise MissingExtraError("The torch backend needs torch and sentence-transformers.", "torch") from error
     except RuntimeError as error:
-        raise BackendError(f"sentence-transformers does not import: {_one_line(error)}.", "Repair the installation.") from error
+        raise BackendError(
+            f"sentence-transformers does not import: {_one_line(error)}.", "Repair the installation."
+        ) from error
     return sentence_transformers
 
 
