@@ -12,13 +12,13 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vecloom import __version__
 from vecloom.data.records import Document
 from vecloom.embed import parts, quantize
 from vecloom.embed.formats import FORMATS
@@ -228,7 +228,11 @@ class _Job:
 
     def _about(self) -> dict[str, Any]:
         settings, encoder = self.settings, self.encoder
-        told: dict[str, Any] = {"vecloom": __version__, "model": encoder.name, "fingerprint": encoder.fingerprint}
+        told: dict[str, Any] = {
+            "vecloom": version("vecloom"),
+            "model": encoder.name,
+            "fingerprint": encoder.fingerprint,
+        }
         told["backend"] = _runs_on(encoder)
         return told | {"kind": settings.kind, "prompt": settings.prompt, "dim": settings.dim, "dtype": settings.dtype}
 
