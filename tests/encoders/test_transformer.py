@@ -6,9 +6,9 @@ import threading
 
 import numpy as np
 import pytest
+from sentence_transformers import SentenceTransformer
 from tests.encoders import tiny
 from tests.encoders.conformance import check_encoder
-from sentence_transformers import SentenceTransformer
 
 import vecloom
 from vecloom.encoders.transformer import TransformerEncoder

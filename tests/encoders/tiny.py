@@ -10,7 +10,9 @@ import torch
 import transformers
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
-WORDS = "a the cat dog sat on mat ran over lazy fox query : search document book tree river stone cloud it is was and or not".split()
+WORDS = (
+    "a the cat dog sat on mat ran over lazy fox query : search document book tree river stone cloud it is was".split()
+)  # noqa: SIM905
 SPECIAL = ["<s>", "<pad>", "</s>", "<unk>"]  # ids 0 to 3, as in RoBERTa
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import importlib
-import sys
 from typing import Any
 
 import click
@@ -75,6 +74,4 @@ def vecloom() -> None:
 
 def main() -> None:
     """Be the command ``vecloom``."""
-    # OpenVINO tells its maker over the network whenever it is imported, unless this package is missing.
-    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     vecloom(prog_name="vecloom")

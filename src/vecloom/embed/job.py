@@ -27,6 +27,7 @@ from vecloom.embed.rows import Limits, Row, ahead, buffers, digest
 from vecloom.embed.settings import Settings
 from vecloom.encoders.protocol import Encoder, Kind, Progress
 from vecloom.errors import DataError, ModelError, OutputError, UsageError, from_os_error
+from vecloom.files import sync
 
 if TYPE_CHECKING:
     from vecloom.data import FieldMap, ReadReport
@@ -224,7 +225,7 @@ class _Job:
             joined = self.format.join(stems, self.folder.path, self.layout, about)
             for suffix, file in sorted(joined.items(), reverse=True):
                 file.replace(self.output.with_name(self.output.name + suffix))
-            _sync_folder(self.output.parent)
+            sync(self.output.parent)
 
     def _about(self) -> dict[str, Any]:
         settings, encoder = self.settings, self.encoder
@@ -296,13 +297,3 @@ def _writing(output: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise from_os_error(error, "Writing the vectors", output) from error
-
-
-def _sync_folder(folder: Path) -> None:
-    import os
-
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
