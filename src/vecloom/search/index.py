@@ -195,9 +195,11 @@ class Index:
         if (ids is None) == (where is None):
             raise UsageError("delete needs either ids or a filter.", "Give one of them.")
         with self._writing():
-            present = self._documents() if where is None else self._store.select(where)[schema.DOCUMENT].to_pylist()
-            wanted = set(present) if ids is None else set(present) & {schema.storable(name) for name in ids}
-            return self._drop(wanted)
+            if where is not None:
+                return self._drop(set(self._store.select(where)[schema.DOCUMENT].to_pylist()))
+            present = self._store.scan([schema.DOCUMENT], condition=f"`{schema.POSITION}` = 0")
+            wanted = {schema.storable(name) for name in ids or ()}
+            return self._drop(wanted & set(present[schema.DOCUMENT].to_pylist()))
 
     def delete_missing(self, seen: Collection[str], *, sources: Sequence[str] | None = None) -> int:
         """Remove the documents that did not come by in a run.
@@ -217,17 +219,11 @@ class Index:
             return self._drop({name for name, source in pairs if name not in kept and _below(source, sources)})
 
     def build_ann(self, progress: BuildProgress | None = None) -> AnnInfo:
-        """Make the graph anew from all rows, also below 50,000, and measure it.
-
-        Raises:
-            UsageError: there are so few rows that a graph is no use.
-        """
+        """Make the graph anew from all rows, also below 50,000, and measure it; UsageError below 1,000."""
         with self._writing():
             self._settle(progress, build=True)
             if self._metadata.graph is None:
-                raise UsageError(
-                    f"{self.path} has too few rows for a graph.", "Leave it: exact search is faster on so few."
-                )
+                raise UsageError(f"{self.path} has too few rows for a graph.", "Leave it: exact search is faster.")
             return self._metadata.graph.ann
 
     def optimize(self, progress: BuildProgress | None = None) -> None:
@@ -254,10 +250,6 @@ class Index:
         with writer_lock(self.path, self._lock_timeout):
             self._reload()
             yield
-
-    def _documents(self) -> list[str]:
-        table = self._store.scan([schema.DOCUMENT], condition=f"`{schema.POSITION}` = 0")
-        return list(table[schema.DOCUMENT].to_pylist())
 
     def _next_key(self) -> int:
         keys = self._store.scan([schema.KEY])[schema.KEY].to_numpy()

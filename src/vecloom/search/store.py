@@ -140,7 +140,7 @@ class Store:
         with engine_errors("compacting the index"):
             fragments = self.dataset.stats.dataset_stats()
             if always or fragments["num_small_files"] > SMALL_FRAGMENTS:
-                self.dataset.optimize.compact_files(target_rows_per_fragment=FRAGMENT_ROWS, num_threads=2)
+                self.dataset.optimize.compact_files(target_rows_per_fragment=FRAGMENT_ROWS)
             store = self.latest()
             store.dataset.optimize.optimize_indices(index_names=[TEXT_INDEX])
             store.dataset.cleanup_old_versions(KEEP)
