@@ -12,7 +12,7 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 
 WORDS = (
     "a the cat dog sat on mat ran over lazy fox query : search document book tree river stone cloud it is was".split()
-)  # noqa: SIM905
+)
 SPECIAL = ["<s>", "<pad>", "</s>", "<unk>"]  # ids 0 to 3, as in RoBERTa
 
 

@@ -137,13 +137,13 @@ def local_models() -> list[LocalModel]:
 
 
 def _local_models() -> Iterator[LocalModel]:
-    from huggingface_hub import scan_cache_dir
+    from huggingface_hub import constants, scan_cache_dir
     from huggingface_hub.errors import CacheNotFound
 
     bundled = _bundled(check=False)
     yield LocalModel(BUNDLED, bundled, _size(bundled), "bundled", _licence(bundled))
     try:
-        repositories = scan_cache_dir().repos
+        repositories = scan_cache_dir(constants.HF_HUB_CACHE).repos
     except CacheNotFound:
         return
     for repository in sorted(repositories, key=lambda found: found.repo_id):
