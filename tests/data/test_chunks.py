@@ -84,6 +84,14 @@ def test_chunks_cover_the_text_and_fit(name, text, markdown):
         assert len(PLAIN[name].encode(chunk.text).ids) <= 24
 
 
+def test_text_that_the_splitter_leaves_too_long_is_cut():
+    # found by the property above: semantic-text-splitter gives this back whole, 25 tokens
+    document = Document("d", "tea tea tea  tea  tea  A ", source="d.md")
+    cut = CHUNKERS["metaspace"].chunk(document)
+    check_cover(document, cut)
+    assert max(len(PLAIN["metaspace"].encode(chunk.text).ids) for chunk in cut) <= 24
+
+
 @settings(max_examples=30, deadline=None)
 @given(text=TEXTS)
 def test_chunks_cover_the_text_without_a_tokenizer(text):

@@ -67,7 +67,7 @@ a    b
 
 def test_rst_levels_follow_the_order_of_styles():
     found = [(heading.level, heading.text) for heading in rst_headings(RST)]
-    assert found == [(1, "Title"), (2, "Intro"), (3, "Deep")]
+    assert found == [(1, "Title"), (2, "Intro"), (3, "Deep"), (2, "Second")]
 
 
 def test_rst_title_starts_at_its_overline():

@@ -100,7 +100,19 @@ class Chunker:
         splitter = self._splitter(markdown, room)
         for start, block in _blocks(text):
             for offset, piece in splitter.chunk_indices(block):
-                yield start + offset, piece
+                yield from self._halves(start + offset, piece, room)
+
+    def _halves(self, start: int, piece: str, room: int) -> Iterator[tuple[int, str]]:
+        """Cut what the splitter left too long: it does so with some texts that end in blanks."""
+        if self._size(piece) <= room or len(piece) < 2:
+            yield start, piece
+            return
+        blank = piece.rfind(" ", 1, len(piece) // 2 + 1)
+        middle = blank if blank > 0 else len(piece) // 2
+        for offset, half in ((0, piece[:middle]), (middle, piece[middle:])):
+            if not half.isspace():
+                lead = len(half) - len(half.lstrip())
+                yield from self._halves(start + offset + lead, half.strip(), room)
 
     def _splitter(self, markdown: bool, room: int) -> Any:
         from semantic_text_splitter import MarkdownSplitter, TextSplitter

@@ -74,7 +74,8 @@ def _is_rst_title(title: str, under: str, overlined: bool, before: str) -> bool:
         return False
     if len(under) < len(title.strip()):
         return False
-    return overlined or not (title[0].isspace() or before)
+    # above it: nothing, or the underline of a title before
+    return overlined or not (title[0].isspace() or (before and not _RST_RULE.match(before)))
 
 
 def heading_paths(headings: Iterator[Heading]) -> tuple[list[int], list[str]]:

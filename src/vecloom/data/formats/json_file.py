@@ -93,7 +93,7 @@ class _Pieces:
         self._lines = 1
         self.text, self.place, self.ended = "", 0, False
 
-    def more(self, size: int = PIECE) -> None:
+    def more(self, size: int) -> None:
         """Read on, dropping what lies before ``place``."""
         data = self._stream.read(size)
         self.ended = not data
@@ -121,7 +121,7 @@ class _Pieces:
                 self.place += 1
             if self.ended:
                 return ""
-            self.more()
+            self.more(PIECE)
 
 
 def _array(stream: io.BufferedReader, source: Source, context: Context) -> Iterator[object]:

@@ -44,8 +44,12 @@ def read(source: Source, context: Context) -> Iterator[Document]:
 
 def _convert(source: Source, context: Context) -> tuple[str, str] | None:
     from markitdown import MarkItDown, MarkItDownException
+    from markitdown.converters import DocxConverter, PdfConverter
 
-    converter: Any = MarkItDown(enable_plugins=False)
+    # these two alone: among all of them the one for plain text takes the bytes of a broken file for its words
+    converter: Any = MarkItDown(enable_builtins=False, enable_plugins=False)
+    converter.register_converter(PdfConverter())
+    converter.register_converter(DocxConverter())
     context.report.bytes_read += source.path.stat().st_size
     try:
         result = converter.convert_local(str(source.path))
