@@ -6,7 +6,7 @@ with one weight w and one row m for each token id (both left out in most models:
 Source: sentence-transformers' ``StaticEmbedding`` and model2vec (Tulkens and van Dongen, 2024,
 https://github.com/MinishLab/model2vec). A text without tokens has the zero vector, also when normalised.
 
-When to use it: hundreds of times faster than a small transformer on a CPU. Distilled from MiniLM (``distill``) it keeps
+When to use it: 100 to 900 times faster than a small transformer on a CPU. Distilled from MiniLM (``distill``) it keeps
 86 % of the teacher's rank correlation on STS, about what tf-idf fitted on the very sentences gets there
 (``experiments/distill.py``), but needs no fitting and is dense and small. When not: word order and negation are lost.
 
