@@ -30,7 +30,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import rankdata
 
-from vecloom.encoders.distill import distill
+from vecloom.encoders.distillation import distill
 from vecloom.encoders.lexical import LexicalEncoder
 from vecloom.encoders.protocol import Encoder, Vectors, finish
 from vecloom.encoders.static import StaticEncoder

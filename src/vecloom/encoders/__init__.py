@@ -6,7 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from vecloom.encoders.distill import distill as distill
+    from vecloom.encoders.distillation import distill as distill
     from vecloom.encoders.lexical import LexicalEncoder as LexicalEncoder
     from vecloom.encoders.protocol import Encoder as Encoder
     from vecloom.encoders.protocol import Kind as Kind
@@ -27,7 +27,7 @@ _HOMES = {
     "StaticEncoder": "static",
     "TransformerEncoder": "transformer",
     "Vectors": "protocol",
-    "distill": "distill",
+    "distill": "distillation",
     "load": "resolve",
     "local_models": "resolve",
 }

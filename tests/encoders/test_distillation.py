@@ -11,7 +11,7 @@ from tests.encoders.conformance import check_encoder
 from tests.encoders.teacher import Teacher
 from tokenizers import AddedToken, Tokenizer, models, normalizers, pre_tokenizers, processors
 
-from vecloom.encoders.distill import distill, principal_components, sif_weights, token_texts
+from vecloom.encoders.distillation import distill, principal_components, sif_weights, token_texts
 from vecloom.encoders.lexical import LexicalEncoder
 from vecloom.encoders.static import StaticEncoder
 from vecloom.encoders.vocabulary import ornaments, tokens_by_id, unknown_token, with_words, without
