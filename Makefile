@@ -55,7 +55,7 @@ bench: $(BENCH_READY) ## measure speed and memory beside other libraries; takes 
 	.venv-bench/bin/python benchmarks/static.py
 
 docs: $(ENVIRONMENT) ## build the pages into site/, strictly
-	$(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 clean: ## remove what the other targets made, .venv aside
 	rm -rf site dist build $(DEMO) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
