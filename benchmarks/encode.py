@@ -73,7 +73,7 @@ def machine(threads: int) -> dict[str, object]:
 # --- texts ---------------------------------------------------------------------------------------------------------
 
 
-def short_texts(count: int = 6000) -> list[str]:
+def short_texts(count: int = 3000) -> list[str]:
     """Sentences of eight words or more of two STS sets: about 18 tokens on average."""
     rows = [json.loads(line) for line in (data() / "sts" / "sts15" / "test.jsonl").open()]
     rows += [json.loads(line) for line in (data() / "sts" / "stsb-en" / "train.jsonl").open()]
@@ -83,7 +83,7 @@ def short_texts(count: int = 6000) -> list[str]:
     return found[:count]
 
 
-def document_texts(count: int = 400) -> list[str]:
+def document_texts(count: int = 240) -> list[str]:
     """Runs of whole sentences of the Brown corpus that come to 200 to 256 tokens."""
     tokenizer = vecloom.load("minilm").tokenizer
     found: list[str] = []

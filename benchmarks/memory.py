@@ -64,7 +64,7 @@ def main() -> None:
 
 
 def write_lines(path: Path, rows: int) -> None:
-    """Distinct sentences of 10 to 20 words: repeated ones would be computed once and make it look fast."""
+    """Distinct sentences of 6 to 14 words: repeated ones would be computed once and make it look fast."""
     chance = random.Random(1)
     with path.open("w", encoding="utf-8") as file:
         for row in range(rows):

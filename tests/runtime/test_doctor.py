@@ -4,7 +4,7 @@ from vecloom.runtime import cpu, doctor
 def test_the_examination_names_processor_threads_and_packages():
     found = doctor.examine()
     assert found.threads >= 1
-    assert {package.name for package in found.packages} >= {"openvino", "torch", "lancedb"}
+    assert {package.name for package in found.packages} >= {"openvino", "torch", "pylance"}
     assert next(package for package in found.packages if package.name == "openvino").version
 
 

@@ -15,7 +15,8 @@ _PACKAGES = {  # import name -> (distribution, extra that brings it, what it is 
     "sentence_transformers": ("sentence-transformers", "torch", "models with custom modules"),
     "transformers": ("transformers", "torch", "converting architectures other than BERT's"),
     "onnxruntime": ("onnxruntime", "onnx", "models that ship an ONNX file"),
-    "lancedb": ("lancedb", "", "the index"),
+    "lance": ("pylance", "", "the index's rows and words"),
+    "usearch": ("usearch", "", "the index's graph, from 50,000 rows on"),
     "markitdown": ("markitdown", "files", "pdf and docx"),
 }
 
