@@ -25,7 +25,7 @@ def records() -> list[dict[str, object]]:
 def test_docstrings_of_the_public_library_are_found(records: list[dict[str, object]]) -> None:
     ids = [str(record["id"]) for record in records]
     assert len(ids) == len(set(ids)) > 5000
-    assert {"csv.py", "difflib.py::Differ", "email/message.py::Message.walk"} <= set(ids)
+    assert {"csv.py", "difflib.py::Differ", "email/message.py::Message.get_payload"} <= set(ids)
 
 
 def test_private_modules_tests_and_programs_are_left_out(records: list[dict[str, object]]) -> None:
