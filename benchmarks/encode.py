@@ -156,15 +156,15 @@ def sentence_transformers_backend(backend: str, folder: Path) -> Encode:
     options = {"export": True} if backend == "onnx" else {}
     model = SentenceTransformer(model_path(), device="cpu", backend=backend, model_kwargs=options)
     model.save_pretrained(str(folder / backend))
-    set_truncation(folder / backend / "tokenizer.json", 256)
+    set_truncation(folder / backend, 256)
     return lambda texts: model.encode(texts)
 
 
-def set_truncation(file: Path, length: int) -> None:
-    """Fastembed cuts where the tokenizer file says, which for this model is 128; the others cut at 256."""
+def set_truncation(folder: Path, length: int) -> None:
+    """fastembed cuts where the tokenizer's settings say, which for this model is 128; the others cut at 256."""
+    file = folder / "tokenizer_config.json"
     settings = json.loads(file.read_text(encoding="utf-8"))
-    settings["truncation"] = {"direction": "Right", "max_length": length, "strategy": "LongestFirst", "stride": 0}
-    file.write_text(json.dumps(settings), encoding="utf-8")
+    file.write_text(json.dumps({**settings, "model_max_length": length, "max_length": length}), encoding="utf-8")
 
 
 def fastembed(folder: Path, threads: int) -> Encode:
