@@ -161,7 +161,7 @@ def sentence_transformers_backend(backend: str, folder: Path) -> Encode:
 
 
 def set_truncation(folder: Path, length: int) -> None:
-    """fastembed cuts where the tokenizer's settings say, which for this model is 128; the others cut at 256."""
+    """Have fastembed cut where the others do: it obeys the tokenizer settings, which say 128 for this model, not 256."""
     file = folder / "tokenizer_config.json"
     settings = json.loads(file.read_text(encoding="utf-8"))
     file.write_text(json.dumps({**settings, "model_max_length": length, "max_length": length}), encoding="utf-8")
