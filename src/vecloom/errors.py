@@ -98,3 +98,8 @@ def from_os_error(error: OSError, doing: str, path: str | PathLike[str] | None =
     reason, todo = _OS_ADVICE.get(error.errno or 0, (error.strerror or str(error), "Correct this and try again."))
     where = path or error.filename
     return OutputError(f"{doing} failed{f' at {where}' if where else ''}: {reason}.", todo)
+
+
+def first_line(error: BaseException) -> str:
+    """What another library's error says in its first line, without the full stop; its class name where it says nothing."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from tests.encoders import tiny
 
-from vecloom.errors import BackendError
+from vecloom.errors import BackendError, ModelError
 from vecloom.runtime import choose, cpu
 from vecloom.runtime.directory import read_spec
 from vecloom.runtime.pipeline import cosine_rows
@@ -78,6 +78,21 @@ def test_nothing_that_runs_is_an_error_with_the_reasons(monkeypatch, spec):
     measured(monkeypatch, {("openvino", "f32"): RuntimeError("no such op")})
     with pytest.raises(BackendError, match="openvino f32: no such op"):
         choose.choose(spec)
+
+
+def test_failures_are_not_remembered(monkeypatch, spec):
+    measured(monkeypatch, {("openvino", "f32"): RuntimeError("out of memory")})
+    with pytest.raises(BackendError):
+        choose.choose(spec)
+    measured(monkeypatch, {("openvino", "f32"): Fixed(0, 100)})
+    assert choose.choose(spec).key == ("openvino", "f32", "")
+
+
+def test_broken_weights_are_named_whatever_the_backend(tmp_path):
+    path = tiny.make(tmp_path)
+    (path / "model.safetensors").write_bytes((path / "model.safetensors").read_bytes()[:4000])
+    with pytest.raises(ModelError, match=r"model\.safetensors cannot be read"):
+        choose.choose(read_spec(path))
 
 
 def test_trying_every_backend_for_real_finds_them_all_within_reach_of_fp32(spec):

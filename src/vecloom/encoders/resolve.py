@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vecloom.encoders.protocol import Encoder
-from vecloom.errors import ModelError, ModelNotFoundError
+from vecloom.errors import ModelError, ModelNotFoundError, first_line
 from vecloom.files import file_digest
 
 BUNDLED = "minilm"
@@ -180,7 +180,7 @@ def _from_hub(name: str) -> Path:
             name, allow_patterns=_FILES, ignore_patterns=_SKIPPED_FILES, etag_timeout=_HUB_TIMEOUT, max_workers=4
         )
     except Exception as error:  # offline, refused, no such repository: the library has dozens of classes for it
-        reason = "the Hub cannot be reached" if _is_connection(error) else _one_line(error)
+        reason = "the Hub cannot be reached" if _is_connection(error) else first_line(error)
         raise ModelNotFoundError(
             f"The model {name!r} is not in the local cache, and {reason}.", _offer(name)
         ) from error
@@ -219,7 +219,3 @@ def _json(path: Path) -> object:
     except (OSError, ValueError):
         return None
     return found
-
-
-def _one_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 
-from vecloom.errors import BackendError, UsageError, VecloomError
+from vecloom.errors import BackendError, ModelError, UsageError, VecloomError, first_line
 from vecloom.files import remembered
 from vecloom.runtime import bert_graph, cpu
 from vecloom.runtime.batching import Floats
@@ -127,11 +127,6 @@ def choose(spec: ModelSpec, *, threads: int | None = None, every: bool = False) 
     found = remembered("choices", key, lambda: _try_all(spec, threads, every=every), renew=every)
     trials = tuple(Trial(**trial) for trial in found)
     usable = [trial for trial in trials if trial.usable]
-    if not usable:
-        notes = "; ".join(f"{trial.backend} {trial.precision}: {trial.note}" for trial in trials)
-        raise BackendError(
-            f"No backend here can run {spec.path} ({notes}).", "Install the extra: pip install 'vecloom[torch]'"
-        )
     best = max(usable, key=lambda trial: trial.texts_per_second)
     return Choice(best.backend, best.precision, best.variant, trials)
 
@@ -160,20 +155,26 @@ def candidates(spec: ModelSpec, *, every: bool) -> Iterator[tuple[str, str, str]
 
 
 def _try_all(spec: ModelSpec, threads: int | None, *, every: bool) -> list[dict[str, object]]:
+    """Every candidate's ``Trial`` as a dictionary; raises where none is usable, so that failures are not remembered."""
     reference: Floats | None = None
-    trials: list[dict[str, object]] = []
+    trials: list[Trial] = []
+    broken: ModelError | None = None
     for backend, precision, variant in candidates(spec, every=every):
         try:
             session = _make(spec, backend, precision, variant, threads)
             vectors, rate = _measure(spec, session)
         except (VecloomError, RuntimeError, ImportError, OSError, AttributeError) as error:
-            note = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            trials.append(asdict(Trial(backend, precision, variant, note=note)))
+            broken = broken or (error if isinstance(error, ModelError) else None)
+            trials.append(Trial(backend, precision, variant, note=first_line(error)))
             continue
         reference = vectors if reference is None else reference
         worst = float(cosine_rows(vectors, reference).min())
-        trials.append(asdict(Trial(backend, precision, variant, round(rate, 1), round(worst, 6))))
-    return trials
+        trials.append(Trial(backend, precision, variant, round(rate, 1), round(worst, 6)))
+    if not any(trial.usable for trial in trials):
+        notes = "; ".join(f"{trial.backend} {trial.precision}: {trial.note}" for trial in trials)
+        todo = "Install the extra: pip install 'vecloom[torch]'"
+        raise broken or BackendError(f"No backend here can run {spec.path} ({notes}).", todo)
+    return [asdict(trial) for trial in trials]
 
 
 def _measure(spec: ModelSpec, session: Session) -> tuple[Floats, float]:

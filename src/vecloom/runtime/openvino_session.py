@@ -75,6 +75,7 @@ class OpenVinoSession:
                 self._queue.start_async(self._inputs(batch), batch)
         finally:
             self._queue.wait_all()
+            self._queue.set_callback(_ignore)  # or it would keep this call's vectors alive until the next
 
     def _inputs(self, batch: Batch) -> dict[str, Any]:
         if bert_graph.supports(self._spec.config):
@@ -103,6 +104,10 @@ class OpenVinoSession:
                 return core.compile_model(graph, "CPU", {**settings, "CACHE_DIR": str(folder)})
         except OSError:  # nowhere to cache: slower to start, the same afterwards
             return core.compile_model(_make_graph(self._spec), "CPU", settings)
+
+
+def _ignore(request: Any, batch: Batch) -> None:
+    pass
 
 
 def _pooled(request: Any, batch: Batch) -> Floats:

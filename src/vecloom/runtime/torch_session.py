@@ -14,7 +14,7 @@ import warnings
 from collections.abc import Iterator
 from typing import Any
 
-from vecloom.errors import BackendError, MissingExtraError, ModelError
+from vecloom.errors import BackendError, MissingExtraError, ModelError, first_line
 from vecloom.runtime import cpu
 from vecloom.runtime.batching import Batch, Floats
 from vecloom.runtime.directory import ModelSpec
@@ -100,7 +100,7 @@ def _load_modules(spec: ModelSpec, device: str, dtype: Any) -> list[Any]:
             )
     except Exception as error:  # whatever a foreign model raises, the user needs one sentence
         raise ModelError(
-            f"sentence-transformers cannot load {spec.path}: {_one_line(error)}.", "Check the model."
+            f"sentence-transformers cannot load {spec.path}: {first_line(error)}.", "Check the model."
         ) from error
     return [module.eval() for module in model if type(module).__name__ != "Normalize"]
 
@@ -151,10 +151,6 @@ def _import_sentence_transformers() -> Any:
         raise MissingExtraError("The torch backend needs torch and sentence-transformers.", "torch") from error
     except RuntimeError as error:
         raise BackendError(
-            f"sentence-transformers does not import: {_one_line(error)}.", "Repair the installation."
+            f"sentence-transformers does not import: {first_line(error)}.", "Repair the installation."
         ) from error
     return sentence_transformers
-
-
-def _one_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
