@@ -185,6 +185,23 @@ def test_weights_cut_short_are_an_error_not_a_crash(tmp_path):
         TransformerEncoder(path, backend="openvino", precision="f32").encode(["the cat"])
 
 
+def test_weights_with_tensorflows_names_load(tmp_path):
+    from safetensors.numpy import load_file, save_file
+
+    path = tiny.make(tmp_path)
+    expected = reference(path)
+    old = {".weight": ".gamma", ".bias": ".beta"}
+    tensors = load_file(path / "model.safetensors")
+    renamed = {name: name for name in tensors}
+    for name in tensors:
+        for now, then in old.items():
+            if name.endswith(f"LayerNorm{now}"):
+                renamed[name] = name.removesuffix(now) + then
+    save_file({renamed[name]: tensor for name, tensor in tensors.items()}, path / "model.safetensors")
+    found = TransformerEncoder(path, backend="openvino", precision="f32").encode(TEXTS)
+    np.testing.assert_allclose(found, expected, atol=2e-5)
+
+
 def test_a_missing_tensor_is_named(tmp_path):
     from safetensors.numpy import load_file, save_file
 

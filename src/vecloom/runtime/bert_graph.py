@@ -87,6 +87,11 @@ def _max(op: Any, net: _Network, hidden: Any, pool: Any) -> Any:
     return op.reduce_max(op.select(marked, hidden, net.scalar(-3e4)), net.axes(1), False)
 
 
+def _today(name: str) -> str:
+    """A tensor's name as it is written now: models that came from TensorFlow call a norm's parameters gamma and beta."""
+    return name.replace("LayerNorm.gamma", "LayerNorm.weight").replace("LayerNorm.beta", "LayerNorm.bias")
+
+
 class _Network:
     """The pieces of a BERT encoder over one set of weights."""
 
@@ -96,7 +101,7 @@ class _Network:
         self.op = opset15
         self.family = str(config["model_type"])
         prefix = next((name.split("embeddings.")[0] for name in weights if "embeddings.word_embeddings" in name), "")
-        self.weights = {name.removeprefix(prefix): tensor for name, tensor in weights.items()}
+        self.weights = {_today(name.removeprefix(prefix)): tensor for name, tensor in weights.items()}
         self.hidden = int(config.get("hidden_size") or config["dim"])
         self.heads = int(config.get("num_attention_heads") or config["n_heads"])
         self.layers = int(config.get("num_hidden_layers") or config["n_layers"])
