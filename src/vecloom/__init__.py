@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from vecloom.encoders import Encoder as Encoder
     from vecloom.encoders import LexicalEncoder as LexicalEncoder
     from vecloom.encoders import RemoteEncoder as RemoteEncoder
+    from vecloom.encoders import RemoteSettings as RemoteSettings
     from vecloom.encoders import StaticEncoder as StaticEncoder
     from vecloom.encoders import TransformerEncoder as TransformerEncoder
     from vecloom.encoders import distill as distill
@@ -38,6 +39,7 @@ _HOMES = {
     "Index": "vecloom.search",
     "LexicalEncoder": "vecloom.encoders",
     "RemoteEncoder": "vecloom.encoders",
+    "RemoteSettings": "vecloom.encoders",
     "StaticEncoder": "vecloom.encoders",
     "TransformerEncoder": "vecloom.encoders",
     "VecloomError": "vecloom.errors",

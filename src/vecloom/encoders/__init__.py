@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from vecloom.encoders.protocol import Progress as Progress
     from vecloom.encoders.protocol import Vectors as Vectors
     from vecloom.encoders.remote import RemoteEncoder as RemoteEncoder
+    from vecloom.encoders.remote import RemoteSettings as RemoteSettings
     from vecloom.encoders.resolve import load as load
     from vecloom.encoders.resolve import local_models as local_models
     from vecloom.encoders.static import StaticEncoder as StaticEncoder
@@ -24,6 +25,7 @@ _HOMES = {
     "LexicalEncoder": "lexical",
     "Progress": "protocol",
     "RemoteEncoder": "remote",
+    "RemoteSettings": "remote",
     "StaticEncoder": "static",
     "TransformerEncoder": "transformer",
     "Vectors": "protocol",

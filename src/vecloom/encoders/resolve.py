@@ -187,11 +187,13 @@ def _from_hub(name: str) -> Path:
     return Path(path)
 
 
-def _is_connection(error: BaseException | None) -> bool:
-    import httpx
+def _is_connection(error: BaseException) -> bool:
     from huggingface_hub.errors import LocalEntryNotFoundError, OfflineModeIsEnabled
 
-    return isinstance(error, (httpx.TransportError, ConnectionError, LocalEntryNotFoundError, OfflineModeIsEnabled))
+    if isinstance(error, (ConnectionError, LocalEntryNotFoundError, OfflineModeIsEnabled)):
+        return True
+    # The Hub's client stands on httpx or on httpx2, by its version; the class has this name in both.
+    return any(base.__name__ == "TransportError" for base in type(error).__mro__)
 
 
 def _offer(name: str) -> str:
