@@ -50,6 +50,12 @@ def test_every_pooling_on_every_backend(tmp_path, backend, pooling):
     np.testing.assert_allclose(found, reference(path), atol=2e-5)
 
 
+def test_max_pooling_behind_a_converted_network(tmp_path):
+    path = tiny.make(tmp_path, "mpnet", pooling="max")
+    found = TransformerEncoder(path, backend="openvino", precision="f32").encode(TEXTS)
+    np.testing.assert_allclose(found, reference(path), atol=2e-5)
+
+
 @pytest.mark.parametrize("backend", ["openvino", "torch", "onnx"])
 def test_a_dense_module_behind_the_pooling(tmp_path, backend):
     path = tiny.make(tmp_path, dense=True)

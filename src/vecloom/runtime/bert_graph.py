@@ -72,7 +72,7 @@ def build(config: Mapping[str, Any], weights: Weights, *, max_pooling: bool) -> 
     hidden = net.embed(ids, positions)
     for index in range(net.layers):
         hidden = net.layer(hidden, mask, index)
-    result = op.result(_max(op, net, hidden, pool) if max_pooling else op.matmul(pool, hidden, False, False))
+    result = op.result(pooled(pool, hidden, max_pooling=max_pooling))
     return ov.Model([result], [ids, positions, segments, pool], "bert")
 
 
@@ -82,9 +82,15 @@ def _parameter(op: Any, name: str, shape: list[int], dtype: Any) -> Any:
     return parameter
 
 
-def _max(op: Any, net: _Network, hidden: Any, pool: Any) -> Any:
-    marked = op.greater(op.unsqueeze(op.squeeze(pool, net.axes(1)), net.axes(2)), net.scalar(0.0))
-    return op.reduce_max(op.select(marked, hidden, net.scalar(-3e4)), net.axes(1), False)
+def pooled(pool: Any, hidden: Any, *, max_pooling: bool) -> Any:
+    """Pooling as a graph: weighted sums (R, S, hidden), or maxima (R, hidden) over the cells that ``pool`` marks."""
+    from openvino import opset15 as op
+
+    if not max_pooling:
+        return op.matmul(pool, hidden, False, False)
+    slot, width = op.constant(np.array([1], np.int64)), op.constant(np.array([2], np.int64))
+    marked = op.greater(op.unsqueeze(op.squeeze(pool, slot), width), op.constant(np.float32(0)))
+    return op.reduce_max(op.select(marked, hidden, op.constant(np.float32(MASKED))), slot, False)
 
 
 def _today(name: str) -> str:

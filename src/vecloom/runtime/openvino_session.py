@@ -177,13 +177,5 @@ def _convert(spec: ModelSpec) -> Any:
     pool = op.parameter([-1, -1, -1], np.float32, name="pool")
     pool.output(0).set_names({"pool"})
     hidden = model.outputs[0].get_node().input_value(0)
-    if spec.pooling == "max":
-        axes = op.constant(np.array([2], np.int64))
-        marked = op.greater(
-            op.unsqueeze(op.squeeze(pool, op.constant(np.array([1], np.int64))), axes), op.constant(np.float32(0))
-        )
-        lowest = op.constant(np.float32(-3e4))
-        pooled = op.reduce_max(op.select(marked, hidden, lowest), op.constant(np.array([1], np.int64)), False)
-    else:
-        pooled = op.matmul(pool, hidden, False, False)
+    pooled = bert_graph.pooled(pool, hidden, max_pooling=spec.pooling == "max")
     return ov.Model([op.result(pooled)], [*model.get_parameters(), pool], "converted")
