@@ -162,10 +162,11 @@ class AveragePrecision:
 
     def exchanged(self, other: AveragePrecision, swap: Swaps) -> Floats | None:
         """Differences after exchanging the ranks of each model's best kind of similarity."""
-        one, two = (centred[0] for centred in (self._best_ranks(), other._best_ranks()))
+        one, two = self._best_ranks(), other._best_ranks()
         found = []
         for part in blocks_of(swap):
-            first, second = one + part * (two - one), two + part * (one - two)
+            turned = part > 0
+            first, second = np.where(turned, two, one), np.where(turned, one, two)
             found.append(_row_precision(first, self.labels) - _row_precision(second, self.labels))
         return np.concatenate(found)
 
@@ -173,10 +174,12 @@ class AveragePrecision:
         """What to store."""
         return {"scores": self.scores, "labels": self.labels}
 
-    def _best_ranks(self) -> tuple[Floats]:
+    def _best_ranks(self) -> npt.NDArray[Any]:
+        """Ranks from the best pair on, doubled so that shared ranks are whole: ``(n,)`` small integers sort fastest."""
         ones = np.ones((1, self.units), np.float32)
         best = int(np.argmax([weighted_precision(kind, self.labels, ones)[0] for kind in self.scores]))
-        return (_centred_ranks(self.scores[best]),)
+        ranks = 2 * weighted_ranks(-self.scores[best], ones)[0]
+        return ranks.astype(np.uint16 if 2 * self.units < 1 << 16 else np.int32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -243,8 +246,8 @@ class VMeasure:
     """V-measure of clusterings (Rosenberg and Hirschberg, EMNLP 2007), the mean over draws and levels.
 
     mteb clusters ten draws (with replacement) of the documents. A draw is kept as how often it holds each document and
-    which cluster that got, so that documents can be drawn again. Two models' cluster numbers mean nothing to each other, so units cannot be
-    exchanged and a paired bootstrap compares models.
+    which cluster that got, so that documents can be drawn again. Two models' cluster numbers mean nothing to each
+    other, so units cannot be exchanged and a paired bootstrap compares models.
 
     Attributes:
         clusters: ``(draws, n)`` cluster of each document; -1 where the draw does not hold it.
@@ -335,11 +338,11 @@ def weighted_precision(scores: Floats, labels: Floats, counts: Counts) -> Floats
         return np.asarray(np.where(total > 0, (positives * precision).sum(axis=1) / total, np.nan))
 
 
-def _row_precision(scores: Floats, labels: Floats) -> Floats:
-    """Average precision of each row of ``(B, n)`` scores; ties, which half ranks make rare, in order of position."""
-    ranked = labels[np.argsort(-scores, axis=1, kind="stable")]
-    precision = np.cumsum(ranked, axis=1) / np.arange(1, ranked.shape[1] + 1)
-    return np.asarray((ranked * precision).sum(axis=1) / max(labels.sum(), 1e-30))
+def _row_precision(ranks: npt.NDArray[Any], labels: Floats) -> Floats:
+    """Average precision of each row of ``(B, n)`` ranks, 1 the best; equal ranks in order of position."""
+    ordered = labels[np.argsort(ranks, axis=1, kind="stable")]
+    precision = np.cumsum(ordered, axis=1) / np.arange(1, ordered.shape[1] + 1)
+    return np.asarray((ordered * precision).sum(axis=1) / max(labels.sum(), 1e-30))
 
 
 def _groups(values: Floats) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:

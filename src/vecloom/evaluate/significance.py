@@ -11,7 +11,7 @@ the same resamples.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,7 @@ Swaps = npt.NDArray[np.float32]
 SAMPLES = 1000  # bootstrap resamples; the interval's ends then move by about 2 % of its width from seed to seed
 ROUNDS = 10_000  # randomisations; the smallest p that can come out is 1 / 10,001
 LEVEL = 0.95
+BLOCK_CELLS = 1 << 23  # exchanges held at a time
 
 
 def resampled_counts(units: int, samples: int, seed: int) -> Counts:
@@ -34,10 +35,13 @@ def resampled_counts(units: int, samples: int, seed: int) -> Counts:
     return counts
 
 
-def swaps(units: int, rounds: int, seed: int) -> Swaps:
-    """Which units' results two models exchange in each round: float32 0 or 1, ``(rounds, units)``."""
+def swap_blocks(units: int, rounds: int, seed: int) -> Iterator[Swaps]:
+    """Which units' results two models exchange in each round: float32 0 or 1, in blocks ``(rounds of the block, units)``."""
     random = np.random.default_rng([seed, units, 1])
-    return random.integers(0, 2, (rounds, units), dtype=np.int8).astype(np.float32)
+    step = max(1, BLOCK_CELLS // max(1, units))
+    for start in range(0, rounds, step):
+        bits = random.integers(0, 2, (min(step, rounds - start), units), dtype=np.int8)
+        yield bits.astype(np.float32)
 
 
 def percentile_interval(draws: npt.ArrayLike, level: float = LEVEL) -> tuple[float, float]:
@@ -66,8 +70,8 @@ def randomisation_p(observed: float, exchanged: npt.ArrayLike) -> float:
 def sign_flip(differences: npt.ArrayLike, rounds: int = ROUNDS, seed: int = 0) -> float:
     """Two-sided paired randomisation test that the mean of ``(n,)`` differences is 0."""
     values = np.asarray(differences, float)
-    signs = 1 - 2 * swaps(len(values), rounds, seed)
-    return randomisation_p(float(values.mean()), signs @ values / len(values))
+    found = [(1 - 2 * block) @ values / len(values) for block in swap_blocks(len(values), rounds, seed)]
+    return randomisation_p(float(values.mean()), np.concatenate(found))
 
 
 def bootstrap_p(differences: npt.ArrayLike) -> float:
