@@ -128,11 +128,11 @@ def sampled_entropy(words: Iterable[str], size: int, seed: int = 0) -> float:
 def syllables(word: str) -> int:
     """Syllables of a lower-case word: groups of vowels, one less for a final e that is not -le, at least 1.
 
-    A rule, not the truth: it counts "reported" as three. Accents are dropped first.
+    A rule, not the truth: it counts "reported" as three. Accented vowels are vowels, and é is not silent.
     """
     plain = "".join(letter for letter in unicodedata.normalize("NFKD", word) if not unicodedata.combining(letter))
     groups = len(_VOWELS.findall(plain))
-    silent = plain.endswith("e") and not plain.endswith("le")
+    silent = unicodedata.normalize("NFC", word).endswith("e") and not plain.endswith("le")
     return max(groups - silent, 1)
 
 

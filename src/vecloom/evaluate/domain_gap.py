@@ -358,10 +358,10 @@ def _fit(scores: Floats, per_unit: Floats, clusters: npt.NDArray[np.int64], want
     design = np.column_stack([np.tile(per_unit, (models, 1)), dummies])
     groups = {"groups": np.tile(clusters, models)}
     fitted = OLS(scores.ravel(), design).fit(cov_type="cluster", cov_kwds=groups, use_t=True)
-    bounds = fitted.conf_int()
+    with np.errstate(invalid="ignore"):  # with more models than data sets some dummies have no variance; not looked at
+        errors, p_values, bounds = fitted.bse, fitted.pvalues, fitted.conf_int()
     return [
-        Coefficient(*(float(x) for x in (fitted.params[i], fitted.bse[i], fitted.pvalues[i], *bounds[i])))
-        for i in range(wanted)
+        Coefficient(*(float(x) for x in (fitted.params[i], errors[i], p_values[i], *bounds[i]))) for i in range(wanted)
     ]
 
 

@@ -107,8 +107,6 @@ def _axes(figure: Figure, panels: int) -> list[Any]:
 
 
 def _draw_domain(axes: Any, values: Floats, means: Floats, side: int, name: str) -> None:
-    if not len(values):
-        return
     axes.scatter(values, means, color=COLOURS[side], marker=MARKERS[side], label=name, zorder=3)
     if len(values) > 2 and np.ptp(values) > 0:
         slope, start = np.polyfit(values, means, 1)
