@@ -8,6 +8,7 @@ Source of the order in which prompts are looked up: mteb 2.26, task name before 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -26,16 +27,12 @@ Run = dict[str, dict[str, float]]
 KINDS: dict[PromptType | None, Kind] = {PromptType.query: "query", PromptType.document: "document", None: "document"}
 
 
-class SparseRows:
-    """Makes a CSR matrix that has a length, as mteb expects of embeddings."""
+@cache
+def _sparse_rows() -> type:
+    """CSR matrices that have a length, as mteb expects of embeddings."""
+    from scipy.sparse import csr_matrix
 
-    def __new__(cls, matrix: Any) -> Any:
-        """The matrix with ``len``."""
-        from scipy.sparse import csr_matrix
-
-        if not hasattr(cls, "_kind"):
-            cls._kind = type("SparseRows", (csr_matrix,), {"__len__": lambda self: self.shape[0]})  # type: ignore[attr-defined]
-        return cls._kind(matrix)  # type: ignore[attr-defined]
+    return type("SparseRows", (csr_matrix,), {"__len__": lambda self: self.shape[0]})
 
 
 class MtebModel:
@@ -101,7 +98,7 @@ class MtebModel:
         texts = texts_of_loader(inputs)
         given = {"kind": KINDS[prompt_type], "prompt": self._prompt(task_metadata, prompt_type), "dim": self.dim}
         if self.sparse:
-            return SparseRows(self.encoder.encode_sparse(texts, normalize=self.normalize, **given))  # type: ignore[attr-defined]
+            return _sparse_rows()(self.encoder.encode_sparse(texts, normalize=self.normalize, **given))  # type: ignore[attr-defined]
         vectors = self.encoder.encode(texts, normalize=self.normalize, progress=self.progress, **given)  # type: ignore[arg-type]
         _check(vectors, self.encoder.name)
         return vectors
@@ -137,15 +134,17 @@ class MtebModel:
     ) -> Run:
         """The ``top_k`` best documents of each query, or all its candidates ranked."""
         where = {"task_metadata": task_metadata, "hf_split": hf_split, "hf_subset": hf_subset}
-        vectors = []
-        for data, side in ((queries, PromptType.query), (self._corpus, PromptType.document)):
-            loader = create_dataloader(data, task_metadata=task_metadata, prompt_type=side)
-            vectors.append(self.encode(loader, prompt_type=side, **where))
+        asked, documents = (
+            self.encode(
+                create_dataloader(data, task_metadata=task_metadata, prompt_type=side), prompt_type=side, **where
+            )
+            for data, side in ((queries, PromptType.query), (self._corpus, PromptType.document))
+        )
         ids = list(self._corpus["id"])
         if top_ranked is None:
-            found = self._ranked(list(queries["id"]), ids, *vectors, top_k)
+            found = self._ranked(list(queries["id"]), ids, asked, documents, top_k)
         else:
-            found = _reranked(list(queries["id"]), ids, *vectors, top_ranked, top_k)
+            found = _reranked(list(queries["id"]), ids, asked, documents, top_ranked, top_k)
         self.runs[(task_metadata.name, hf_split, hf_subset)] = found
         return found
 

@@ -57,7 +57,9 @@ def corpus_texts(task: Any) -> Iterator[str]:
 
 def _splits(dataset: Any) -> Iterator[Any]:
     for value in dataset.values():
-        if (hasattr(value, "column_names") and not hasattr(value, "values")) or (isinstance(value, dict) and "corpus" in value):
+        if (hasattr(value, "column_names") and not hasattr(value, "values")) or (
+            isinstance(value, dict) and "corpus" in value
+        ):
             yield value
         else:
             yield from _splits(value)

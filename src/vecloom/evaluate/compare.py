@@ -169,7 +169,7 @@ def _over_tasks(scored: Mapping[str, Mapping[str, Scored]], skip: Sequence[str])
         return []
     found = []
     for first, second in combinations(everyone, 2):
-        if set((first, second)) <= set(skip):
+        if {first, second} <= set(skip):
             continue
         draws = np.mean([models[first].draws - models[second].draws for models in common], axis=0)
         difference = float(np.mean([models[first].score - models[second].score for models in common]))

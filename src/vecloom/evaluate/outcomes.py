@@ -179,7 +179,7 @@ class AveragePrecision:
         ones = np.ones((1, self.units), np.float32)
         best = int(np.argmax([weighted_precision(kind, self.labels, ones)[0] for kind in self.scores]))
         ranks = 2 * weighted_ranks(-self.scores[best], ones)[0]
-        return ranks.astype(np.uint16 if 2 * self.units < 1 << 16 else np.int32)
+        return np.asarray(ranks, np.uint16 if 2 * self.units < 1 << 16 else np.int32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -226,7 +226,7 @@ class LabelF1:
     def _f1(self, weights: Sequence[Counts], drawn: Counts) -> Floats:
         parts = [self._tallies(experiment, weight) for experiment, weight in zip(self.predicted, weights, strict=True)]
         support = drawn @ self._gold
-        return np.mean([_f1_of(hits, found, support, bool(self.weighted)) for hits, found in parts], axis=0)
+        return np.asarray(np.mean([_f1_of(hits, found, support, bool(self.weighted)) for hits, found in parts], axis=0))
 
     def _tallies(self, predicted: npt.NDArray[np.int64], weights: Counts) -> tuple[Floats, Floats]:
         hits = weights * (predicted == self.gold) @ self._gold
@@ -271,7 +271,7 @@ class VMeasure:
     def bootstrap(self, counts: Counts) -> Floats:
         """The V-measure of the same clusterings on other draws of documents."""
         draws = zip(self.clusters, self.times, self.labels, strict=True)
-        return np.mean([_draw_v_measure(*draw, counts) for draw in draws], axis=0)
+        return np.asarray(np.mean([_draw_v_measure(*draw, counts) for draw in draws], axis=0))
 
     def exchanged(self, other: VMeasure, swap: Swaps) -> Floats | None:
         """Units cannot be exchanged."""

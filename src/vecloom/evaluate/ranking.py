@@ -52,4 +52,5 @@ def product(queries: Any, documents: Any) -> npt.NDArray[np.float32]:
 
 def among(query: Any, documents: Any, rows: Sequence[int]) -> npt.NDArray[np.float32]:
     """Scores of one query ``(1, d)`` with some documents: ``(len(rows),)``."""
-    return product(query, documents[rows])[0]
+    scores: npt.NDArray[np.float32] = product(query, documents[rows])[0]
+    return scores

@@ -1,8 +1,8 @@
 """Document collections with judgements (retrieval, reranking, instruction-retrieval), read and checked.
 
 What can be wrong and what happens: a missing file, a missing column, an id that comes twice and judgements that fit to no
-query are errors; judged documents that are not in the corpus are counted, listed and kept as relevant, so that they lower the score,
-as trec_eval does; judged queries that are not there, and queries without a relevant document, are counted and left out.
+query are errors; judged documents that are not in the corpus are counted, listed and kept as relevant, so that they
+lower the score, as trec_eval does; judged queries that are not there, and queries without a relevant document, are counted and left out.
 """
 
 from __future__ import annotations
@@ -188,7 +188,8 @@ def _notes(unknown: list[str], absent: list[str], without: int) -> list[str]:
         notes.append(f"{len(unknown):,} judged queries are not in queries.jsonl and are left out ({_some(unknown)}).")
     if absent:
         notes.append(
-            f"{len(absent):,} judged documents are not in the corpus ({_some(absent)}); they count as relevant and not found, as in trec_eval."
+            f"{len(absent):,} judged documents are not in the corpus ({_some(absent)}); "
+            "they count as relevant and not found, as in trec_eval."
         )
     if without > len(unknown):
         notes.append(f"{without:,} queries without a relevant document are left out.")

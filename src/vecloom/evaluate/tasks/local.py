@@ -4,7 +4,9 @@ The kind follows from ``type`` in ``task.yaml`` or from the prefix that the user
 
 | found | kind |
 | --- | --- |
-| corpus, queries and qrels/ (BEIR) | retrieval; with top_ranked, reranking; with queries that have an instruction, instruction-retrieval |
+| corpus, queries and qrels/ (BEIR) | retrieval |
+| the same and top_ranked | reranking |
+| the same and queries with an instruction | instruction-retrieval |
 | query, text, label | reranking |
 | sentence1, sentence2, score | sts |
 | sentence1, sentence2, label, or premise, hypothesis, label | pair-classification |
@@ -44,7 +46,10 @@ KINDS = {
 }
 """Each kind by the name that users write, and mteb's name of the task type."""
 
-SETTINGS = ["name", "type", "description", "languages", "domains", "licence", "reference", "prompt", "main_score", "splits", "text_column", "label_column", "min_score", "max_score", "downsample"]
+SETTINGS = (
+    *("name", "type", "description", "languages", "domains", "licence", "reference", "prompt", "main_score", "splits"),
+    *("text_column", "label_column", "min_score", "max_score", "downsample"),
+)
 EVALUATED = ("test", "validation", "dev", "all")  # the first that is there is scored
 _COLUMNS = (
     ({"query", "text", "label"}, "reranking"),
