@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from vecloom.evaluate.adapter import Run
-from vecloom.evaluate.harvest import SEARCHED, Harvest, data_of, ranking
+from vecloom.evaluate.baselines import SEARCHED
+from vecloom.evaluate.harvest import Harvest, data_of, ranking
 from vecloom.evaluate.outcomes import AveragePrecision, Mean, Outcome, RankCorrelation
 
 HARDEST = 20

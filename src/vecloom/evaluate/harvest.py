@@ -15,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from vecloom.evaluate.adapter import Run
+from vecloom.evaluate.baselines import SEARCHED
 from vecloom.evaluate.outcomes import AveragePrecision, LabelF1, Mean, Outcome, RankCorrelation, VMeasure
 
-SEARCHED = ("Retrieval", "Reranking", "InstructionRetrieval", "InstructionReranking")
 PAIR_SCORES = {  # sign that makes each of mteb's pair scores higher for likelier pairs
     "similarity_scores": 1,
     "cosine_scores": 1,

@@ -45,6 +45,13 @@ class TaskSource:
         Raises:
             DataError: the data are broken, or cannot be reached.
         """
+        from vecloom.evaluate.tasks.eager import eager
+
+        task = self._loaded()
+        task.dataset = eager(task.dataset)
+        return task
+
+    def _loaded(self) -> Any:
         if self.local:
             from vecloom.evaluate.tasks.mteb_tasks import as_mteb
 
@@ -69,7 +76,7 @@ def resolve(names: Sequence[str]) -> list[TaskSource]:
         DataError: a path holds no data set.
     """
     found = [source for name in names for source in _meant(name)]
-    kept = list(dict.fromkeys(found))
+    kept = list({(source.name, source.local and source.local.path): source for source in found}.values())
     twice = {name for name, count in Counter(source.name for source in kept).items() if count > 1}
     return [_with_folder(source) if source.name in twice else source for source in kept]
 
