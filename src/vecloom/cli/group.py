@@ -16,10 +16,14 @@ VERBS = {
     "index": "vecloom.cli.index",
     "search": "vecloom.cli.search",
     "embed": "vecloom.cli.embed",
+    "eval": "vecloom.cli.evaluate:evaluate",
+    "tasks": "vecloom.cli.tasks",
+    "complexity": "vecloom.cli.complexity",
+    "domain-gap": "vecloom.cli.domain_gap:domain_gap",
     "models": "vecloom.cli.models",
     "doctor": "vecloom.cli.doctor",
 }
-"""Each verb and the module that holds a command of its name."""
+"""Each verb and the module that holds a command of its name, or of the name after the colon."""
 
 
 class Verbs(click.Group):
@@ -33,7 +37,8 @@ class Verbs(click.Group):
         """Import the module of a verb and return its command."""
         if cmd_name not in VERBS:
             return None
-        command: click.Command = getattr(importlib.import_module(VERBS[cmd_name]), cmd_name)
+        module, _, name = VERBS[cmd_name].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), name or cmd_name)
         return command
 
     def resolve_command(
@@ -67,6 +72,7 @@ def vecloom() -> None:
       vecloom index docs/ -i docs.index         make docs/ searchable
       vecloom search docs.index "how to resume" ask it
       vecloom embed texts.jsonl -o texts.npy    only the vectors
+      vecloom eval -m minilm my-tasks/          how good is a model on them
 
     Exit code: 0 done, 1 the work failed, 2 the call was wrong, 130 interrupted.
     """  # noqa: D301 - click wants the character \b, not a backslash

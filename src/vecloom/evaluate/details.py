@@ -14,6 +14,7 @@ import numpy as np
 
 from vecloom.evaluate.adapter import Run
 from vecloom.evaluate.baselines import SEARCHED
+from vecloom.evaluate.longembed_scores import correct_at_1
 from vecloom.evaluate.harvest import Harvest, data_of, ranking
 from vecloom.evaluate.outcomes import AveragePrecision, Mean, Outcome, RankCorrelation
 
@@ -34,11 +35,13 @@ class Details:
         hardest: units with the worst scores: {"text", "score", ...}, with what was found and what was right.
         distribution: {"edges", "positive", "negative"}: counts of similarities of texts that belong together and that do not.
         lengths: {"from", "to" (words), "units", "score"} for quarters of the units by length.
+        places: (position from 0 to 1 in its text, found first from 0 to 1) of each hidden sentence (LongEmbed).
     """
 
     hardest: list[dict[str, Any]] = field(default_factory=list)
     distribution: dict[str, list[float]] = field(default_factory=dict)
     lengths: list[dict[str, Any]] = field(default_factory=list)
+    places: list[list[float]] = field(default_factory=list)
 
 
 def details_of(task: Any, split: str, subset: str, harvested: Harvest, run: Run | None, predictions: Any) -> Details:
@@ -130,6 +133,17 @@ def _hardest_queries(data: Any, run: Run, outcome: Outcome) -> list[dict[str, An
             }
         )
     return found
+
+
+def _places(judgements: dict[str, dict[str, int]], run: Run, positions: dict[str, float]) -> list[list[float]]:
+    """Where each query's hidden sentence stands, and whether its text came first."""
+    if not positions:
+        return []
+    relevant = {query: [doc for doc, grade in judgements[query].items() if grade > 0] for query in run}
+    correct = correct_at_1(run, relevant)
+    return [
+        [positions[doc], correct[query]] for query, documents in relevant.items() for doc in documents if doc in positions
+    ]
 
 
 def _document(data: Any, places: dict[str, int], name: str) -> str:

@@ -27,6 +27,7 @@ from vecloom.evaluate.scoring import mteb_version, quiet, scored
 from vecloom.evaluate.significance import ROUNDS, SAMPLES, Floats, percentile_interval, resampled_counts
 from vecloom.evaluate.store import Store, TaskRun
 from vecloom.evaluate.tasks.find import TaskSource, fresh, resolve
+from vecloom.evaluate.zero_shot import trained_on
 
 PROBE_TEXTS = 256  # encoded to learn a model's speed, where a budget has to be kept
 FAST_ENOUGH = 200  # texts that must have been encoded for a figure of speed
@@ -230,11 +231,19 @@ class _Work:
         return Scored(parts, draws, found.score)
 
     def _model(self, model: Candidate) -> ModelInfo:
-        runs = [runs[model.label] for runs in self.runs.values() if model.label in runs]
-        texts, seconds = sum(run.texts for run in runs), sum(run.encode_seconds for run in runs)
-        speed = round(texts / seconds, 1) if texts >= FAST_ENOUGH and seconds > 0 else None
+        speed = self._speed(model)
         dim = None if model.encoder is None else model.dim or model.encoder.dim
-        return ModelInfo(model.label, model.mteb_name, model.revision, dim, model.is_baseline, speed)
+        known: dict[str, str] = {}
+        if model.encoder is not None:
+            known = {task: str(why) for task, why in trained_on(model.encoder.name, self.runs).items()}
+        return ModelInfo(model.label, model.mteb_name, model.revision, dim, model.is_baseline, speed, known)
+
+    def _speed(self, model: Candidate) -> float | None:
+        """Texts a second, over all runs that encoded; a model at fewer dimensions shares the vectors of the whole."""
+        alike = [other.label for other in self.models if other.revision == model.revision]
+        runs = [runs[label] for runs in self.runs.values() for label in alike if label in runs]
+        texts, seconds = sum(run.texts for run in runs), sum(run.encode_seconds for run in runs)
+        return round(texts / seconds, 1) if texts >= FAST_ENOUGH and seconds > 0 else None
 
     def _settings(self) -> dict[str, Any]:
         from vecloom import __version__

@@ -29,6 +29,7 @@ class Collection:
         judgements: relevance by query and document; 0 and below is not relevant.
         candidates: documents to rerank by query, or None where all are searched.
         changed: documents that an instruction turned irrelevant, by query without "-og" and "-changed".
+        positions: where in a document a hidden sentence stands, 0 to 1 (LongEmbed).
         notes: sentences on what was met.
     """
 
@@ -37,6 +38,7 @@ class Collection:
     judgements: Judgements
     candidates: dict[str, list[str]] | None = None
     changed: dict[str, list[str]] = field(default_factory=dict)
+    positions: dict[str, float] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
 
@@ -87,6 +89,8 @@ def _read(folder: Path, qrels: Path) -> Collection:
         found.candidates = _lists(read_rows(ranked), ranked)
     if changed := split_file(folder, "changed_qrels"):
         found.changed = _lists(read_rows(changed), changed)
+    if hidden := split_file(folder, "positions"):
+        found.positions = {str(row["corpus-id"]): float(row["position"]) for row in read_rows(hidden)}
     return _checked(found, folder)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from datasets import Dataset
 
 
-class EagerDataset(Dataset):
+class EagerDataset(Dataset):  # type: ignore[misc]
     """A data set in memory; ``data["column"]`` is a list."""
 
     def __getitem__(self, key: Any) -> Any:

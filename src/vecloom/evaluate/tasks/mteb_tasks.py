@@ -32,7 +32,7 @@ from vecloom.errors import DataError, first_line
 from vecloom.evaluate.tasks.collections import Collection, from_rows, read_collection
 from vecloom.evaluate.tasks.columns import Columns, read_columns
 from vecloom.evaluate.tasks.local import LocalTask
-from vecloom.evaluate.tasks.rows import read_rows
+from vecloom.evaluate.tasks.rows import read_rows, split_file
 
 MAIN_SCORES = {
     "retrieval": "ndcg_at_10",
@@ -61,7 +61,6 @@ CLASSES: dict[str, type[AbsTask]] = {
     "instruction-retrieval": AbsTaskRetrieval,
 }
 UNKNOWN_LANGUAGE = ["und-Zyyy"]
-CLASSIFIED = ("t2c",)
 
 
 def as_mteb(task: LocalTask) -> AbsTask:
@@ -113,14 +112,13 @@ def _of_collections(task: LocalTask) -> AbsTask:
     made = _made(task, AbsTaskRetrieval, own)
     made.dataset = {"default": {split: _split_data(found) for split, found in splits.items()}}
     made.notes, made.label_names = [note for found in splits.values() for note in found.notes], []
+    made.positions = {split: found.positions for split, found in splits.items()}
     return made
 
 
 def _collection(task: LocalTask, split: str) -> Collection:
     if task.path.is_file():
         return from_rows(read_rows(task.path), task.path)
-    from vecloom.evaluate.tasks.rows import split_file
-
     if rows := split_file(task.path, split):
         return from_rows(read_rows(rows), rows)
     return read_collection(task.path, split)
@@ -147,7 +145,7 @@ def _made(task: LocalTask, base: type[AbsTask], own: dict[str, Any]) -> AbsTask:
         self.data_loaded = True
 
     attributes = {"metadata": _metadata(task), "load_data": load_data, "data_loaded": True, **own}
-    made = type(f"Local{base.__name__}", (base,), attributes)()
+    made: AbsTask = type(f"Local{base.__name__}", (base,), attributes)()
     return made
 
 
