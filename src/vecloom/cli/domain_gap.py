@@ -101,8 +101,7 @@ def readable(found: DomainGapReport) -> str:
         f"{len(found.models)} models, {len(found.general_sets)} {found.general} and {len(found.special_sets)} "
         f"{found.special} data sets. Gaps are {found.special} less {found.general}, x 100."
     ]
-    for test in found.permutation:
-        lines.append(f"{test.task_type}: gap {100 * test.gap:+.1f}, p {test.p:.3f} by permutation of data sets.")
+    lines += [f"{t.task_type}: gap {100 * t.gap:+.1f}, p {t.p:.3f} by permutation of data sets." for t in found.permutation]
     for fit in found.regressions:
         low, high = 100 * fit.domain.low, 100 * fit.domain.high
         lines.append(

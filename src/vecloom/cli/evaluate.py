@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 UNITS = {"s": 1, "m": 60, "h": 3600}
 
 
-class Duration(click.ParamType):
+class Duration(click.ParamType[float]):
     """Seconds from "90s", "10m" or "1.5h"."""
 
     name = "time"
@@ -34,7 +34,7 @@ class Duration(click.ParamType):
         return float(found[1]) * UNITS[found[2]]
 
 
-class Numbers(click.ParamType):
+class Numbers(click.ParamType[tuple[int, ...]]):
     """Whole numbers from "64,128,256"."""
 
     name = "numbers"
@@ -56,7 +56,7 @@ class Numbers(click.ParamType):
     metavar="MODEL",
     help="A name from 'vecloom models', a folder or a Hub id; MODEL@128 for its first 128 dimensions. minilm by default.",
 )
-@click.option("--dims", type=Numbers(), default=(), metavar="D,D...", help="Score each model also at these dimensions.")
+@click.option("--dims", type=Numbers(), metavar="D,D...", help="Score each model also at these dimensions.")
 @click.option(
     "-o",
     "--output",
@@ -146,7 +146,7 @@ def evaluated(
     models: tuple[str, ...],
     tasks: tuple[str, ...],
     *,
-    dims: tuple[int, ...],
+    dims: tuple[int, ...] | None,
     output: str,
     no_baselines: bool,
     budget: float | None,
@@ -168,7 +168,7 @@ def evaluated(
     sources = resolve(tasks)
     opened = candidates(
         models,
-        dims=dims,
+        dims=dims or (),
         baselines=not no_baselines,
         cache=Path(cache) if cache else cache_dir("embeddings"),
         instruct=instruct.replace("\\n", "\n") if instruct else None,

@@ -148,13 +148,16 @@ def taxonomy(
     output: str,
     target: str | None,
     mapping: str | None,
+    code: str | None,
+    title: str | None,
+    description: str | None,
+    parent: str | None,
     name: str | None,
     seed: int,
     model: str,
     backend: str,
     threads: int | None,
     as_json: bool,
-    **columns: str | None,
 ) -> None:
     """Make clustering, retrieval and reranking tasks from a classification dictionary, as BuiltBench does.
 
@@ -171,14 +174,13 @@ def taxonomy(
     from vecloom.evaluate.make.dictionary import TaxonomyColumns
     from vecloom.evaluate.make.taxonomy import make_taxonomy
 
-    named = {column: value for column, value in columns.items() if value}
     report = make_taxonomy(
         file,
         output,
         encoder=load(model, backend=backend, threads=threads),
         target=target,
         mapping=mapping,
-        columns=TaxonomyColumns(**named) if named else None,
+        columns=TaxonomyColumns(code=code, title=title, description=description, parent=parent),
         name=name,
         seed=seed,
     )

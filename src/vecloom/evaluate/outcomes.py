@@ -317,7 +317,8 @@ def weighted_ranks(values: Floats, counts: Counts) -> Floats:
 
 def weighted_pearson(left: Floats, right: Floats, counts: Counts) -> Floats:
     """Pearson's correlation of the rows of ``(B, n)`` with weights ``counts``; NaN where one side does not vary."""
-    weights = counts / counts.sum(axis=1, keepdims=True)
+    weights = counts.astype(float)
+    weights /= weights.sum(axis=1, keepdims=True)
     left = left - (weights * left).sum(axis=1, keepdims=True)
     right = right - (weights * right).sum(axis=1, keepdims=True)
     covered = (weights * left * right).sum(axis=1)
