@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.evaluate.domains import drawn, grid_of, rows_of
 
 from vecloom.errors import DataError, UsageError
 from vecloom.evaluate.domain_anova import (
@@ -22,9 +23,6 @@ from vecloom.evaluate.domain_anova import (
     two_way_anova,
 )
 from vecloom.evaluate.domain_gap import domain_gap, gap_regression, subgroup_table
-from vecloom.evaluate.domain_rows import ScoreRow, read_complexity_csv, read_scores_csv, score_grid
-from vecloom.evaluate.plots_domain import score_plot, subgroup_plot
-from vecloom.evaluate.rank_agreement import rank_agreement, smallest_significant, spearman, t_p_value
 
 # Printed by the authors: SS model, F model, SS domain, F domain, SS residual; residual df 6992, reranking 7002
 PRINTED = {
@@ -36,27 +34,6 @@ PRINTED = {
     "Reranking": (5.38, 489.05, 0.64, 346.78, 12.84, 7002),
     "PairClassification": (0.25, 1.97, 249.19, 11989.92, 145.31, 6992),
 }
-
-
-def rows_of(scores, domains, task_types=None):
-    """Rows from an array ``(models, data sets)``; domain 1 is special."""
-    types = task_types or ["sts"] * len(domains)
-    return [
-        ScoreRow(f"m{i}", f"d{j}", "special" if domains[j] else "general", types[j], float(score))
-        for i, line in enumerate(np.asarray(scores, float))
-        for j, score in enumerate(line)
-    ]
-
-
-def grid_of(scores, domains, task_types=None):
-    return score_grid(rows_of(scores, domains, task_types))
-
-
-def drawn(seed=0, models=3, general=4, special=4, gap=-0.1):
-    generator = np.random.default_rng(seed)
-    domains = [0] * general + [1] * special
-    scores = generator.normal(0.6, 0.05, (models, len(domains))) + generator.normal(0, 0.1, len(domains))
-    return scores + gap * np.array(domains), domains
 
 
 # ANOVA
@@ -273,64 +250,6 @@ def test_one_special_data_set_has_no_error_and_is_refused():
         gap_regression(grid_of(scores, domains), {f"d{j}": {"c": j % 4} for j in range(11)}, "c")
 
 
-# Rank agreement
-
-
-@pytest.mark.parametrize(("rho", "p"), [(0.30, 0.624), (0.60, 0.285), (0.70, 0.188), (0.80, 0.104), (0.10, 0.873)])
-def test_printed_p_values_are_those_of_five_models(rho, p):
-    assert t_p_value(rho, 5) == pytest.approx(p, abs=5e-4)
-    assert t_p_value(-rho, 5) == t_p_value(rho, 5)
-
-
-def test_rank_agreement_by_hand():
-    # ranks 1 2 3 4 5 and 2 1 4 3 5: 1 - 6 x 4 / (5 x 24) = .8
-    general = dict(zip("abcde", (0.1, 0.2, 0.3, 0.4, 0.5), strict=True))
-    special = dict(zip("abcde", (0.2, 0.1, 0.4, 0.3, 0.5), strict=True)) | {"f": 1.0}
-    found = rank_agreement(general, special)
-    assert found.rho == pytest.approx(0.8)
-    assert found.p == pytest.approx(0.104, abs=5e-4)
-    # 16 of the 120 orders reach |rho| of .8: sum of squared differences 0 (1 order), 2 (4), 4 (3), and their mirrors
-    assert found.p_exact == pytest.approx(16 / 120)
-    assert (found.n, found.left_out) == (5, ("f",))
-    assert found.note.startswith("5 models are few: only |rho| of 0.88 or more")
-
-
-def test_rank_correlation_and_p_are_scipys():
-    from scipy.stats import spearmanr
-
-    generator = np.random.default_rng(2)
-    first, second = generator.integers(0, 6, (2, 12)).astype(float)  # with ties
-    reference = spearmanr(first, second)
-    assert spearman(first, second) == pytest.approx(reference.statistic)
-    assert t_p_value(float(reference.statistic), 12) == pytest.approx(reference.pvalue)
-
-
-def test_the_smallest_significant_correlation_is_just_significant():
-    for n in (4, 5, 10, 40):
-        assert t_p_value(smallest_significant(n), n) == pytest.approx(0.05)
-    assert smallest_significant(2) is None
-
-
-@given(st.permutations(range(6)), st.permutations(range(6)))
-def test_rank_agreement_is_symmetric_and_bounded(first, second):
-    one, other = dict(enumerate(map(float, first))), dict(enumerate(map(float, second)))
-    there, back = rank_agreement(one, other), rank_agreement(other, one)
-    assert there.rho == pytest.approx(back.rho)
-    assert -1 - 1e-12 <= there.rho <= 1 + 1e-12
-    assert there.p_exact == pytest.approx(back.p_exact)
-    assert 0 < there.p_exact <= 1
-
-
-@pytest.mark.parametrize(
-    ("special", "why"),
-    [({"a": 1.0, "b": 2.0}, "Three models"), ({"a": 1.0, "b": 1.0, "c": 1.0}, "same score"), ({}, "Three models")],
-)
-def test_undefined_agreement_says_why_instead_of_nan(special, why):
-    found = rank_agreement({"a": 1.0, "b": 2.0, "c": 3.0}, special)
-    assert (found.rho, found.p) == (None, None)
-    assert why in found.note
-
-
 # The report
 
 
@@ -397,31 +316,6 @@ def test_a_constant_added_to_all_scores_changes_no_test(seed, constant):
     assert permutation_test(moved).p == permutation_test(plain).p
 
 
-# Faults
-
-
-@pytest.mark.parametrize(
-    ("change", "error", "words"),
-    [
-        (lambda rows: [], DataError, "no scores"),
-        (lambda rows: [*rows, rows[0]], DataError, "two scores"),
-        (lambda rows: [replace(rows[0], score=math.nan), *rows[1:]], DataError, "m0 on d0 is nan"),
-        (lambda rows: [replace(rows[0], domain="special"), *rows[1:]], DataError, "d0 is of domain"),
-        (lambda rows: [row for row in rows if row.domain == "general"], UsageError, "1 domains"),
-        (lambda rows: [replace(row, domain=row.domain.upper()) for row in rows], UsageError, "not clear which"),
-    ],
-)
-def test_broken_rows_are_refused(change, error, words):
-    with pytest.raises(error, match=words):
-        score_grid(change(rows_of(*drawn())))
-
-
-def test_models_scored_on_different_data_sets_are_refused():
-    rows = [row for row in rows_of(*drawn(models=2)) if (row.model == "m0") == (row.dataset < "d4")]
-    with pytest.raises(DataError, match="No data set has scores of all 2 models"):
-        score_grid(rows)
-
-
 def test_unknown_names_are_refused():
     rows = rows_of(*drawn())
     with pytest.raises(UsageError, match="method='anovas'"):
@@ -430,88 +324,3 @@ def test_unknown_names_are_refused():
         domain_gap(rows, method="regression")
     with pytest.raises(UsageError, match="general domain 'news'"):
         domain_gap(rows, general="news")
-
-
-# CSV
-
-HEADER = "model,dataset,domain,task_type,score\n"
-
-
-def test_scores_are_read_from_csv(tmp_path):
-    path = tmp_path / "scores.csv"
-    path.write_text(f"\ufeff{HEADER}minilm, sts15 ,general,sts,0.854\n\n", encoding="utf-8")
-    assert read_scores_csv(path) == [ScoreRow("minilm", "sts15", "general", "sts", 0.854)]
-
-
-def test_columns_may_come_in_any_order_with_others_between(tmp_path):
-    path = tmp_path / "scores.csv"
-    path.write_text("score,note,model,dataset,domain,task_type\n0.5,,m,d,general,sts\n", encoding="utf-8")
-    assert read_scores_csv(path) == [ScoreRow("m", "d", "general", "sts", 0.5)]
-
-
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("", "lacks model"),
-        ("model,dataset,domain,score\n", "lacks task_type"),
-        (HEADER, "no scores"),
-        (HEADER + "m,d,general,sts,high\n", r":2: score 'high' is not a number"),
-        (HEADER + "m,d,general,sts,nan\n", "is not a number"),
-        (HEADER + "m,,general,sts,0.5\n", ":2: dataset is empty"),
-        (HEADER + "m,d,general,0.5\n", ":2: 4 cells under 5 column names"),
-        (HEADER + 'm,"d,general,sts,0.5\n', "cannot be read as CSV"),
-    ],
-)
-def test_broken_csv_names_its_line(tmp_path, text, words):
-    path = tmp_path / "scores.csv"
-    path.write_text(text, encoding="utf-8")
-    with pytest.raises(DataError, match=words):
-        read_scores_csv(path)
-
-
-def test_a_missing_file_is_told(tmp_path):
-    with pytest.raises(DataError, match="cannot be read"):
-        read_scores_csv(tmp_path / "none.csv")
-
-
-def test_complexity_is_read_from_csv(tmp_path):
-    path = tmp_path / "complexity.csv"
-    path.write_text("dataset,fog,mdd\nsts15,11.5,\nbanking77,6.7,2.1\n", encoding="utf-8")
-    assert read_complexity_csv(path) == {"sts15": {"fog": 11.5}, "banking77": {"fog": 6.7, "mdd": 2.1}}
-    path.write_text("dataset,fog\na,1\na,2\n", encoding="utf-8")
-    with pytest.raises(DataError, match=":3: the data set 'a'"):
-        read_complexity_csv(path)
-    path.write_text("dataset\na\n", encoding="utf-8")
-    with pytest.raises(DataError, match="has no measures"):
-        read_complexity_csv(path)
-
-
-# Figures
-
-
-def test_score_plot_has_a_panel_a_task_type_and_all_data_sets(tmp_path):
-    scores, domains = drawn()
-    rows = rows_of(scores, domains, ["sts", "classification"] * 4)
-    figure = score_plot(rows, {f"d{j}": {"fog": j} for j in range(8)}, "fog", title="Fog")
-    assert [axes.get_title() for axes in figure.axes] == ["classification", "sts"]
-    assert sum(len(points.get_offsets()) for axes in figure.axes for points in axes.collections) == 8
-    assert figure.axes[0].get_xlabel() == "Gunning Fog index"
-    figure.savefig(tmp_path / "plot.png")
-    assert (tmp_path / "plot.png").stat().st_size > 1000
-
-
-def test_subgroup_plot_has_a_panel_a_measure():
-    scores, domains = drawn()
-    tables = domain_gap(
-        rows_of(scores, domains), {f"d{j}": {"fog": j, "mdd": -j} for j in range(8)}, method="subgroup"
-    ).subgroups
-    figure = subgroup_plot(tables)
-    assert len(figure.axes) == 2
-    assert figure.axes[0].containers[0][0].get_height() == pytest.approx(tables[0].groups[0].general_mean)
-
-
-def test_figures_of_nothing_are_refused():
-    with pytest.raises(DataError, match="no subgroup tables"):
-        subgroup_plot([])
-    with pytest.raises(DataError, match="has fog"):
-        score_plot(rows_of(*drawn()), {"else": {"fog": 1.0}}, "fog")

@@ -63,6 +63,7 @@ def score_plot(
             _draw_domain(axes, values[part.flags == flag], means[part.flags == flag], int(flag), name)
         if len(part.units) <= NAMED_POINTS:
             _name_points(axes, values, means, [unit.dataset for unit in part.units])
+        axes.margins(0.1)
         axes.set(title=task_type, xlabel=LABELS.get(measure, measure), ylabel="mean score" if place == 0 else "")
     figure.axes[0].legend(frameon=False)
     if title:

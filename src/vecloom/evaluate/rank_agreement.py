@@ -5,6 +5,7 @@ arXiv 2409.18511) correlate models' means on MTEB and on FinMTEB by task type. T
 Spearman's test by the t distribution with five models, so this one is given under ``p``. Ours: the p-value over all
 orders of the models (``p_exact``), which is the right one for so few, and the note on what n models can show.
 
+The t distribution gives a perfect correlation p = 0 even with three models; trust ``p_exact``.
 When to use it: to see whether a general leaderboard chooses the right model for a domain. When not: with fewer than six
 models, where even a strong correlation is often chance; and no correlation found is not one shown to be absent.
 """
@@ -14,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import cache
 from itertools import permutations
 from typing import Any
 
@@ -36,7 +38,7 @@ class RankAgreement:
         rho: Spearman's correlation; None where it is undefined.
         p: two-sided, by the t distribution, as printed in the papers.
         p_exact: two-sided, over all orders of the models; None with more than ``EXACT_MODELS``.
-        needed: the smallest |rho| that has ``p`` below 0.05 with so many models; None where none has.
+        needed: the smallest |rho| that is significant at 5 % with so many models; None where none is.
         left_out: models with a score on one side only.
         note: what to mind when reading it.
     """
@@ -107,28 +109,45 @@ def t_p_value(rho: float, n: int) -> float:
     return float(2 * t.sf(abs(rho) * math.sqrt((n - 2) / (1 - rho * rho)), n - 2))
 
 
+@cache
 def smallest_significant(n: int, alpha: float = ALPHA) -> float | None:
-    """The smallest |rho| whose ``t_p_value`` is at most ``alpha``; None below three models."""
+    """The smallest |rho| that is significant with ``n`` models; None where none is.
+
+    Over all orders up to ``EXACT_MODELS`` models (four models or fewer can show nothing), by the t distribution above.
+    """
     from scipy.stats import t
 
+    if n > EXACT_MODELS:
+        bound = float(t.isf(alpha / 2, n - 2))
+        return bound / math.sqrt(n - 2 + bound * bound)
     if n < 3:
         return None
-    bound = float(t.isf(alpha / 2, n - 2))
-    return bound / math.sqrt(n - 2 + bound * bound)
+    ranks = np.arange(n, dtype=float)
+    sizes, counts = np.unique(np.round(np.abs(_all_correlations(ranks, ranks)), 9), return_counts=True)
+    tails = np.cumsum(counts[::-1])[::-1] / counts.sum()
+    significant = sizes[tails <= alpha]
+    return float(significant[0]) if len(significant) else None
 
 
 def _exact_p(first: Floats, second: Floats, rho: float) -> float:
     from scipy.stats import rankdata
 
-    left, right = (rankdata(side) - (len(side) + 1) / 2 for side in (first, second))
+    return float((np.abs(_all_correlations(rankdata(first), rankdata(second))) >= abs(rho) - 1e-12).mean())
+
+
+def _all_correlations(first: Floats, second: Floats) -> Floats:
+    """Correlation of ``first`` with every order of ``second``."""
+    left, right = first - first.mean(), second - second.mean()
     orders = np.array(list(permutations(right)))
-    scale = math.sqrt(float(left @ left) * float(right @ right))
-    return float((np.abs(orders @ left / scale) >= abs(rho) - 1e-12).mean())
+    found: Floats = orders @ left / math.sqrt(float(left @ left) * float(right @ right))
+    return found
 
 
 def _note(n: int, needed: float | None) -> str:
-    if n >= FEW_MODELS or needed is None:
+    if n >= FEW_MODELS:
         return ""
+    if needed is None:
+        return f"{n} models are too few: whatever their order, it is not significant at 5 %."
     return (
         f"{n} models are few: only |rho| of {needed:.2f} or more is significant at 5 %, "
         "and a smaller one does not show that the ranks disagree."
