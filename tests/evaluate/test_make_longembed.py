@@ -234,3 +234,14 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
 def test_mteb_knows_the_four_real_tasks() -> None:
     tasks = pytest.importorskip("mteb").get_tasks(tasks=list(longembed.REAL_TASKS))
     assert [task.metadata.name for task in tasks] == list(longembed.REAL_TASKS)
+
+
+def test_the_tasks_can_be_opened_with_a_length_for_each_split(tmp_path: Path) -> None:
+    pytest.importorskip("mteb")
+    from vecloom.evaluate.tasks.local import discover
+    from vecloom.evaluate.tasks.mteb_tasks import as_mteb
+
+    make_longembed(tmp_path, lengths=(64, 128), tasks=("passkey",))
+    (found,) = discover(tmp_path)
+    assert (found.kind, found.splits) == ("retrieval", ("test_64", "test_128"))
+    assert as_mteb(found).metadata.main_score == "ndcg_at_1"

@@ -480,6 +480,17 @@ def test_the_report_is_written_beside_the_sets(made: tuple[Path, Any]) -> None:
     assert written["tasks"] == [path.name for path in report.tasks]
 
 
+def test_the_sets_can_be_opened_as_tasks(made: tuple[Path, Any]) -> None:
+    pytest.importorskip("mteb")
+    from vecloom.evaluate.tasks.local import discover
+    from vecloom.evaluate.tasks.mteb_tasks import as_mteb
+
+    folder, _ = made
+    found = {task.name: as_mteb(task).metadata for task in discover(folder)}
+    assert len(found) == 6
+    assert {one.main_score for one in found.values()} == {"v_measure", "ndcg_at_10", "map_at_1000"}
+
+
 def test_the_same_seed_makes_the_same_files(write: Any, tmp_path: Path, encoder: LexicalEncoder) -> None:
     file, target = write("items.csv", product_table()), write("targets.csv", target_table())
     contents = []
