@@ -104,9 +104,10 @@ class MtebModel:
         return vectors
 
     def similarity(self, first: Any, second: Any) -> Any:
-        """Cosines ``(n, m)`` of vectors ``(n, d)`` and ``(m, d)``, or of single vectors; dot products for BM25."""
+        """Cosines of vectors ``(n, d)`` and ``(m, d)``: ``(n, m)``, one number for two single vectors; dot products for BM25."""
         one, two = (_rows(vectors) for vectors in (first, second))
-        return product(one, two) if not self.normalize else product(unit(one), unit(two))
+        found = product(one, two) if not self.normalize else product(unit(one), unit(two))
+        return found[0, 0] if np.ndim(first) == np.ndim(second) == 1 else found
 
     def similarity_pairwise(self, first: Any, second: Any) -> Any:
         """Cosine of each row of ``first`` with the same row of ``second``: ``(n,)``."""

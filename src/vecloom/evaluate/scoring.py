@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partialmethod
 from pathlib import Path
 from typing import Any
 
@@ -103,9 +104,11 @@ def mteb_version() -> str:
 def quiet() -> Iterator[None]:
     """Keep the libraries' own bars, log lines and warnings out of the way while the block runs."""
     import datasets
+    from tqdm.auto import tqdm
 
-    bars = datasets.utils.are_progress_bars_disabled()
+    bars, begin = datasets.utils.are_progress_bars_disabled(), tqdm.__init__
     datasets.disable_progress_bars()
+    tqdm.__init__ = partialmethod(begin, disable=True)
     loggers = [logging.getLogger(name) for name in ("mteb", "datasets")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
@@ -115,6 +118,7 @@ def quiet() -> Iterator[None]:
             warnings.simplefilter("ignore")
             yield
     finally:
+        tqdm.__init__ = begin
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
         if not bars:

@@ -88,9 +88,10 @@ def _of_rows(task: LocalTask, data: Columns) -> AbsTask:
             own["max_fraction_of_documents_to_embed"] = task.settings.get("downsample")
     if task.kind == "classification" and "train" not in data.splits:
         own.update(is_cross_validation=True, train_split=task.splits[0])
-    if task.kind == "sts":
-        own["min_score"] = float(task.settings.get("min_score", min(0.0, *scored["score"])))
-        own["max_score"] = float(task.settings.get("max_score", max(scored["score"])))
+    if task.kind in ("sts", "summarization"):
+        rated = scored["score"] if task.kind == "sts" else [value for row in scored["relevance"] for value in row]
+        own["min_score"] = float(task.settings.get("min_score", min(0.0, *rated)))
+        own["max_score"] = float(task.settings.get("max_score", max(rated)))
     made = _made(task, base, own)
     made.dataset = DatasetDict({split: Dataset.from_dict(table) for split, table in data.splits.items()})
     made.notes, made.label_names = data.notes, data.names
