@@ -17,6 +17,7 @@ from datasets import Dataset, DatasetDict  # noqa: E402
 from mteb import abstasks  # noqa: E402
 from mteb.abstasks.task_metadata import TaskMetadata  # noqa: E402
 from mteb.models.model_meta import ModelMeta  # noqa: E402
+from threadpoolctl import threadpool_limits  # noqa: E402
 from tests.evaluate import data  # noqa: E402
 
 import vecloom as vl  # noqa: E402
@@ -183,14 +184,15 @@ def by_hand(kind: str, folder: Path, main_score: str | None = None) -> Any:
 
 
 def mtebs_own(task: Any, encoder: Any) -> float:
-    with quiet():
+    # k-means spins on every core; beside other work that costs minutes, and scores do not depend on it
+    with quiet(), threadpool_limits(1):
         found = mteb.evaluate(PlainModel(encoder), task, cache=None, co2_tracker=False, show_progress_bar=False)
     return float(found.task_results[0].get_score())
 
 
 def ours(names: list[str], encoder: Any, label: str = "hashed") -> Any:
     (source,) = resolve(names)
-    with quiet():
+    with quiet(), threadpool_limits(1):
         found, _result, _meta = scored(fresh(source.load()), Candidate(label, encoder), 1 << 20, lambda _n: None)
     return found
 

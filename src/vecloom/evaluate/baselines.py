@@ -41,11 +41,14 @@ def fitted(name: str, task: Any) -> LexicalEncoder:
 
 
 def task_texts(task: Any) -> Iterator[str]:
-    """Every text of a loaded task, label names and ids left out."""
+    """Every text of a loaded task that a model would encode, label names and ids left out."""
+    if task.metadata.type in SEARCHED:
+        yield from corpus_texts(task)
+        for data in _splits(task.dataset):
+            yield from data["queries"]["text"]
+        return
     for data in _splits(task.dataset):
-        for table in data.values() if isinstance(data, dict) else [data]:
-            if hasattr(table, "column_names"):
-                yield from _table_texts(table)
+        yield from _table_texts(data)
 
 
 def corpus_texts(task: Any) -> Iterator[str]:
@@ -56,10 +59,9 @@ def corpus_texts(task: Any) -> Iterator[str]:
 
 
 def _splits(dataset: Any) -> Iterator[Any]:
+    """The tables of all subsets and splits, or their collections."""
     for value in dataset.values():
-        if (hasattr(value, "column_names") and not hasattr(value, "values")) or (
-            isinstance(value, dict) and "corpus" in value
-        ):
+        if not hasattr(value, "values") or "corpus" in value:
             yield value
         else:
             yield from _splits(value)

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from vecloom.errors import VecloomError, first_line
-from vecloom.evaluate.baselines import SEARCHED, corpus_texts, task_texts
+from vecloom.evaluate.baselines import task_texts
 from vecloom.evaluate.budget import OVERHEAD, Estimate, Plan, plan
 from vecloom.evaluate.candidates import Candidate
 from vecloom.evaluate.compare import Comparison, Scored, compare_all
@@ -150,7 +150,7 @@ class _Work:
         except VecloomError as error:
             self._fail(source.name, "", error)
             return None
-        texts = [*task_texts(task), *(corpus_texts(task) if source.type in SEARCHED else ())]
+        texts = list(task_texts(task))
         seconds = sum(self._expected(model, texts) for model in self.models)
         return Estimate(source.name, source.type, seconds + OVERHEAD * len(self.models))
 
