@@ -24,11 +24,20 @@ def sections() -> list[str]:
 
     top = click.Context(vecloom, info_name="vecloom", max_content_width=96, terminal_width=96)
     found = [_section("vecloom", vecloom.get_help(top))]
-    for verb in vecloom.list_commands(top):
-        command = vecloom.get_command(top, verb)
-        if command is not None:
-            below = click.Context(command, parent=top, info_name=verb, max_content_width=96, terminal_width=96)
-            found.append(_section(f"vecloom {verb}", command.get_help(below)))
+    return found + _below(vecloom, top, "vecloom")
+
+
+def _below(group: Any, context: Any, path: str) -> list[str]:
+    """The commands of a group, and those of the groups among them."""
+    import click
+
+    found = []
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        below = click.Context(command, parent=context, info_name=name, max_content_width=96, terminal_width=96)
+        found.append(_section(f"{path} {name}", command.get_help(below)))
+        if isinstance(command, click.Group):
+            found += _below(command, below, f"{path} {name}")
     return found
 
 

@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = [
     "README.md",
     "docs/tutorial.md",
+    "docs/which-model.md",
     *(f"docs/how-to/{path.name}" for path in sorted(ROOT.glob("docs/how-to/*.md"))),
 ]
 FENCE = re.compile(r"^(<!-- not run: .+? -->\n)?```(bash|python|text)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

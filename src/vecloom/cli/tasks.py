@@ -13,10 +13,20 @@ from vecloom.cli.evaluate import Numbers, check_extra
 HEADER = ("name", "type", "splits", "path")
 
 
-@click.group(short_help="List the tasks that can run here; make new ones.")
+@click.group(short_help="List the tasks that can run here; make new ones.", invoke_without_command=True)
+@options.json_option
 @options.debug_option
-def tasks() -> None:
+@click.pass_context
+def tasks(ctx: click.Context, as_json: bool) -> None:
     """List the tasks that can run here, and make new ones.
+
+    \b
+    Examples:
+      vecloom tasks
+      vecloom tasks list my-data/
+      vecloom tasks make longembed long/ --lengths 256,512,1024
+
+    By itself it lists the data sets in $VECLOOM_DATA, and mteb's tasks whose data are in the Hub's cache.
 
     A task is a folder, or one file of rows, in one of these forms (JSON lines, CSV, TSV or Parquet; .gz too):
 
@@ -38,6 +48,8 @@ def tasks() -> None:
     A task.yaml beside the files may say: name, type, description, languages (eng-Latn), domains, licence, reference,
     prompt, main_score, splits, text_column, label_column, min_score, max_score, downsample.
     """  # noqa: D301 - click wants the character \b, not a backslash
+    if ctx.invoked_subcommand is None:
+        ctx.invoke(list_tasks, folder=None, as_json=as_json)
 
 
 @tasks.command("list", short_help="List the tasks that can run here.")

@@ -14,8 +14,8 @@ import numpy as np
 
 from vecloom.evaluate.adapter import Run
 from vecloom.evaluate.baselines import SEARCHED
-from vecloom.evaluate.longembed_scores import correct_at_1
 from vecloom.evaluate.harvest import Harvest, data_of, ranking
+from vecloom.evaluate.longembed_scores import correct_at_1
 from vecloom.evaluate.outcomes import AveragePrecision, Mean, Outcome, RankCorrelation
 
 HARDEST = 20
@@ -52,9 +52,9 @@ def details_of(task: Any, split: str, subset: str, harvested: Harvest, run: Run 
     lengths = by_length(outcome, harvested.texts)
     data = data_of(task, split, subset)
     if task.metadata.type in SEARCHED and run and "relevant_docs" in data and task.metadata.main_score != "p-MRR":
-        return Details(
-            _hardest_queries(data, run, outcome), _searched_distribution(data["relevant_docs"], run), lengths
-        )
+        judged = data["relevant_docs"]
+        places = _places(judged, run, getattr(task, "positions", {}).get(split, {}))
+        return Details(_hardest_queries(data, run, outcome), _searched_distribution(judged, run), lengths, places)
     if isinstance(outcome, RankCorrelation):
         return Details(_hardest_pairs(outcome, harvested.texts), _sts_distribution(outcome), lengths)
     if isinstance(outcome, AveragePrecision):
