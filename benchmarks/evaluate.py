@@ -28,8 +28,8 @@ from sentence_transformers import SentenceTransformer
 
 import vecloom as vl
 from vecloom.encoders.resolve import resolve as find_model
-from vecloom.evaluate.candidates import candidates
-from vecloom.evaluate.run import run
+from vecloom.evaluate.candidates import open_models
+from vecloom.evaluate.job import run
 from vecloom.evaluate.scoring import quiet
 from vecloom.evaluate.tasks.find import resolve
 from vecloom.evaluate.tasks.mteb_tasks import as_mteb
@@ -91,7 +91,7 @@ def by_mteb(source: Any, model: SentenceTransformer) -> Measured:
 
 def by_vecloom(source: Any, encoder: Any) -> Measured:
     with tempfile.TemporaryDirectory() as folder:
-        models = candidates([encoder], baselines=False, cache=Path(folder, "vectors"))
+        models = open_models([encoder], baselines=False, cache=Path(folder, "vectors"))
         begun = time.perf_counter()
         found = run(models, [source], Path(folder, "results"))
         return time.perf_counter() - begun, found.scores[0].score

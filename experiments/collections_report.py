@@ -2,10 +2,10 @@
 
     VECLOOM_DATA=... python experiments/collections_report.py [--seed 0]
 
-Every data set below ``VECLOOM_DATA`` that is a task, each as the kind that its columns say, and three classification sets also as
-clustering. Intervals are 95 % bootstrap intervals over queries, pairs or documents; tests are paired and corrected for all comparisons.
-Writes ``docs/results/collections.html``, ``.md`` and ``.csv``; the vectors and results are kept below ``--work``, so that
-a second run is short.
+Every data set below ``VECLOOM_DATA`` that is a task, each as the kind that its columns say, and three classification
+sets also as clustering. Intervals are 95 % bootstrap intervals over queries, pairs or documents; tests are paired and
+corrected for all comparisons. Writes ``docs/results/collections.html``, ``.md`` and ``.csv``; the vectors and results
+are kept below ``--work``, so that a second run is short.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ import tempfile
 from pathlib import Path
 
 import vecloom as vl
-from vecloom.evaluate.candidates import candidates
+from vecloom.evaluate.candidates import open_models
+from vecloom.evaluate.job import Settings, run
 from vecloom.evaluate.report import write_report
-from vecloom.evaluate.run import Settings, run
 from vecloom.evaluate.tasks.local import discover
 
 RESULTS = Path(__file__).parents[1] / "docs" / "results"
@@ -39,7 +39,7 @@ def main() -> None:
         vl.distill(teacher, dim=256).save(static)
     tasks = [str(folder) for folder in with_languages(Path(os.environ["VECLOOM_DATA"]), work / "tasks")]
     tasks += [f"clustering:{Path(os.environ['VECLOOM_DATA'], name)}" for name in CLUSTERED]
-    models = candidates([teacher, "minilm@128", str(static)], cache=work / "vectors")
+    models = open_models([teacher, "minilm@128", str(static)], cache=work / "vectors")
     found = run(models, tasks, work / "results", settings=Settings(seed=options.seed))
     for failure in found.failures:
         print("failed:", failure, flush=True)

@@ -17,8 +17,8 @@ from datasets import Dataset, DatasetDict  # noqa: E402
 from mteb import abstasks  # noqa: E402
 from mteb.abstasks.task_metadata import TaskMetadata  # noqa: E402
 from mteb.models.model_meta import ModelMeta  # noqa: E402
-from threadpoolctl import threadpool_limits  # noqa: E402
 from tests.evaluate import data  # noqa: E402
+from threadpoolctl import threadpool_limits  # noqa: E402
 
 import vecloom as vl  # noqa: E402
 from vecloom.encoders import LexicalEncoder  # noqa: E402

@@ -101,7 +101,9 @@ def readable(found: DomainGapReport) -> str:
         f"{len(found.models)} models, {len(found.general_sets)} {found.general} and {len(found.special_sets)} "
         f"{found.special} data sets. Gaps are {found.special} less {found.general}, x 100."
     ]
-    lines += [f"{t.task_type}: gap {100 * t.gap:+.1f}, p {t.p:.3f} by permutation of data sets." for t in found.permutation]
+    lines += [
+        f"{t.task_type}: gap {100 * t.gap:+.1f}, p {t.p:.3f} by permutation of data sets." for t in found.permutation
+    ]
     for fit in found.regressions:
         low, high = 100 * fit.domain.low, 100 * fit.domain.high
         lines.append(

@@ -16,7 +16,7 @@ from vecloom.errors import MissingExtraError, UsageError
 
 if TYPE_CHECKING:
     from vecloom.evaluate.evaluation import Evaluation
-    from vecloom.evaluate.run import Watcher
+    from vecloom.evaluate.job import Watcher
 
 UNITS = {"s": 1, "m": 60, "h": 3600}
 
@@ -160,13 +160,13 @@ def evaluated(
     threads: int | None,
 ) -> Evaluation:
     """Open the models, run the tasks."""
-    from vecloom.evaluate.candidates import candidates
-    from vecloom.evaluate.run import Settings, run
+    from vecloom.evaluate.candidates import open_models
+    from vecloom.evaluate.job import Settings, run
     from vecloom.evaluate.tasks.find import resolve
     from vecloom.files import cache_dir
 
     sources = resolve(tasks)
-    opened = candidates(
+    opened = open_models(
         models,
         dims=dims or (),
         baselines=not no_baselines,
@@ -237,7 +237,7 @@ def check_extra() -> None:
 @contextmanager
 def watching() -> Iterator[Watcher]:
     """A bar over results on a terminal, nothing elsewhere."""
-    from vecloom.evaluate.run import Silent
+    from vecloom.evaluate.job import Silent
 
     if not sys.stderr.isatty():
         yield Silent()

@@ -1,8 +1,9 @@
 """A vecloom encoder as mteb sees it: its ``EncoderProtocol``, and its ``SearchProtocol`` with blocked products.
 
-mteb hands texts over in batches of a loader; here they are taken from the loader's data set at once, since vecloom sorts, packs and
-removes repetitions itself. Rankings are recorded, so that what mteb scores can be looked at and drawn again.
-Source of the order in which prompts are looked up: mteb 2.26, task name before task type before query or document.
+mteb hands texts over in batches of a loader; here they are taken from the loader's data set at once, since vecloom
+sorts, packs and removes repetitions itself. Rankings are recorded, so that what mteb scores can be looked at and
+drawn again. Source of the order in which prompts are looked up: mteb 2.26, task name before task type before query or
+document.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ def _sparse_rows() -> type:
 
 
 class MtebModel:
-    """What mteb evaluates.
+    r"""What mteb evaluates.
 
     Args:
         encoder: the encoder; one with ``encode_sparse`` gives sparse vectors where ``sparse``.
@@ -44,7 +45,7 @@ class MtebModel:
         revision: what tells versions of the model apart.
         dim: keep the first dimensions only.
         instruct: put before each text (of a search: each query) with ``{instruction}`` replaced by the task's
-            prompt, as in ``"Instruct: {instruction}\\nQuery: "``.
+            prompt, as in ``"Instruct: {instruction}\nQuery: "``.
         normalize: scale vectors to length 1; BM25 must not.
         sparse: keep a lexical encoder's vectors sparse.
         block_bytes: memory for scores while searching.

@@ -1,8 +1,9 @@
 """Which tasks fit into a time: the most telling first, by what each costs.
 
-The value of a task falls with every task of its type that is already chosen, 1 / (1 + chosen), since tasks of one type agree with each
-other far more than with those of another (MMTEB's selection, arXiv:2502.13595, rests on that). Greedily the task with the most value
-per second that still fits is taken. The rule is ours, not the paper's; ``select`` is the paper's, where results of many models are at hand.
+The value of a task falls with every task of its type that is already chosen, 1 / (1 + chosen), since tasks of one
+type agree with each other far more than with those of another (MMTEB's selection, arXiv:2502.13595, rests on that).
+Greedily the task with the most value per second that still fits is taken. The rule is ours, not the paper's;
+``select`` is the paper's, where results of many models are at hand.
 """
 
 from __future__ import annotations

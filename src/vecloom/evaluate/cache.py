@@ -4,9 +4,9 @@ A vector is found by the encoder's fingerprint (weights, tokenizer, pooling, pro
 computed it, the prompt that went before the text, and a digest of the text. Whole vectors are kept and cut to fewer dimensions
 when they are read, so that one computation serves every point of a Matryoshka curve.
 
-A folder for each encoder and prompt holds parts: ``NAME.npy``, float32 ``(n, dim)``, and ``NAME.keys``, 16 bytes a row. Parts are only
-ever added, each under a name of its own and its keys last, so that several processes may write at once and a killed one leaves
-nothing half-written.
+A folder for each encoder and prompt holds parts: ``NAME.npy``, float32 ``(n, dim)``, and ``NAME.keys``, 16 bytes a
+row. Parts are only ever added, each under a name of its own and its keys last, so that several processes may write at
+once and a killed one leaves nothing half-written.
 """
 
 from __future__ import annotations

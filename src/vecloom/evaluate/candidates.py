@@ -84,7 +84,7 @@ def split_dim(name: str) -> tuple[str, int | None]:
     return found[1], int(found[2])
 
 
-def candidates(
+def open_models(
     models: Sequence[str | Encoder],
     *,
     dims: Sequence[int] = (),

@@ -1,8 +1,8 @@
 """Two models on the same units: difference, interval, p-value, effect size; over a task and over all tasks.
 
-The test is a paired randomisation where units can be exchanged and a paired bootstrap elsewhere (clustering). Holm's correction is over
-all comparisons that are asked for together, so that a report with many models and tasks does not find differences by
-their number alone.
+The test is a paired randomisation where units can be exchanged and a paired bootstrap elsewhere (clustering). Holm's
+correction is over all comparisons that are asked for together, so that a report with many models and tasks does not
+find differences by their number alone.
 """
 
 from __future__ import annotations

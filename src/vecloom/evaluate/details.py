@@ -142,7 +142,10 @@ def _places(judgements: dict[str, dict[str, int]], run: Run, positions: dict[str
     relevant = {query: [doc for doc, grade in judgements[query].items() if grade > 0] for query in run}
     correct = correct_at_1(run, relevant)
     return [
-        [positions[doc], correct[query]] for query, documents in relevant.items() for doc in documents if doc in positions
+        [positions[doc], correct[query]]
+        for query, documents in relevant.items()
+        for doc in documents
+        if doc in positions
     ]
 
 

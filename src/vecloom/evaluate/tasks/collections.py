@@ -1,8 +1,9 @@
 """Document collections with judgements (retrieval, reranking, instruction-retrieval), read and checked.
 
-What can be wrong and what happens: a missing file, a missing column, an id that comes twice and judgements that fit to no
-query are errors; judged documents that are not in the corpus are counted, listed and kept as relevant, so that they
-lower the score, as trec_eval does; judged queries that are not there, and queries without a relevant document, are counted and left out.
+What can be wrong and what happens: a missing file, a missing column, an id that comes twice and judgements that fit
+to no query are errors; judged documents that are not in the corpus are counted, listed and kept as relevant, so that
+they lower the score, as trec_eval does; judged queries that are not there, and queries without a relevant document,
+are counted and left out.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Tables whose columns are plain lists.
 
-``datasets`` from version 4 gives a column as an object that reads a row at each access. mteb's samplers and scikit-learn's metrics
-walk columns thousands of times, and then most of an evaluation goes into decoding rows: on 5,452 training questions 3.5 s of 6.3 s.
+``datasets`` from version 4 gives a column as an object that reads a row at each access. mteb's samplers and
+scikit-learn's metrics walk columns thousands of times, and then most of an evaluation goes into decoding rows: on
+5,452 training questions 3.5 s of 6.3 s.
 """
 
 from __future__ import annotations
