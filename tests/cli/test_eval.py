@@ -187,6 +187,20 @@ def test_a_taxonomy_becomes_tasks(run, tmp_path, monkeypatch):
     assert "headline" in wrong.stderr
 
 
+def test_a_retrieval_set_is_made_smaller(call, folder, tmp_path):
+    made = call(
+        "tasks", "make", "subset", folder / "search", "-o", tmp_path / "small", "--depth", 1, "--queries", 2, "--json"
+    )
+    assert made.exit_code == 0, made.stderr
+    told = json.loads(made.stdout)
+    assert told["queries"] == 2
+    assert told["documents"] < len(data.SENTENCES)
+    scored = json.loads(call("eval", "-m", "one", tmp_path / "small", *FEW, "--json").stdout)
+    assert scored["tasks"][0]["name"] == "search-hard-negatives"
+    wrong = call("tasks", "make", "subset", folder / "alike", "-o", tmp_path / "x")
+    assert (wrong.exit_code, "alike is no retrieval task" in wrong.stderr) == (2, True)
+
+
 def test_complexity_of_a_data_set_and_of_files(run, folder, tmp_path):
     (tmp_path / "notes.txt").write_text("The company reported revenue. It was a very good year.")
     out = tmp_path / "c.csv"

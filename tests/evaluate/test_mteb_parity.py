@@ -224,6 +224,14 @@ def test_the_units_of_any_retrieval_metric_make_its_score(metric: str, tmp_path:
     assert found.parts[0].outcome.value() == pytest.approx(found.score, abs=2e-5)
 
 
+def test_instructions_without_changed_judgements_are_scored_as_retrieval(tmp_path: Path) -> None:
+    folder = data.instructions(tmp_path / "set")
+    (folder / "changed_qrels.jsonl").unlink()
+    found = ours([str(folder)], ENCODER)
+    assert (found.type, found.metric) == ("InstructionRetrieval", "ndcg_at_10")
+    assert found.score == pytest.approx(mtebs_own(by_hand("retrieval", folder), ENCODER), abs=1e-6)
+
+
 def test_a_set_without_train_split_is_cross_validated_and_its_units_make_the_score(tmp_path: Path) -> None:
     rows = [{"text": f"{text} {i}", "label": topic} for i in range(3) for text, topic in data.SENTENCES]
     data.rows(tmp_path / "set" / "test.jsonl", rows[:-2])  # folds of unequal size

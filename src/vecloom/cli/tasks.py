@@ -92,7 +92,7 @@ def described(source: Any) -> dict[str, str]:
 
 @tasks.group(short_help="Make a task.")
 def make() -> None:
-    """Make a task from a recipe: LongEmbed's synthetic ones, or those of a taxonomy."""
+    """Make a task: LongEmbed's synthetic ones, those of a taxonomy, or a smaller one of a retrieval set."""
 
 
 @make.command(short_help="LongEmbed's passkey and needle tasks.")
@@ -208,3 +208,57 @@ def taxonomy(
             f"{show.count(len(report.misses), 'mapping')} name no entry of the target; see the report beside the tasks."
         )
     click.echo("\n".join(lines))
+
+
+@make.command(short_help="A smaller retrieval set that keeps the order of models.")
+@click.argument("folder")
+@click.option("-o", "--output", required=True, metavar="DIR", help="Where the new task's folder is made.")
+@click.option("-m", "--model", "models", multiple=True, metavar="MODEL", help="Pool these models' hits, beside BM25's.")
+@click.option("--depth", type=click.IntRange(min=1), default=250, show_default=True, help="Hits of each for a query.")
+@click.option("--queries", type=click.IntRange(min=1), default=1000, show_default=True, help="Queries at most.")
+@click.option("--seed", type=click.IntRange(min=0), default=42, show_default=True)
+@options.speed_options
+@options.json_option
+@options.debug_option
+def subset(
+    folder: str,
+    output: str,
+    models: tuple[str, ...],
+    depth: int,
+    queries: int,
+    seed: int,
+    backend: str,
+    threads: int | None,
+    as_json: bool,
+) -> None:
+    """Make a smaller task of a retrieval set: for each query the best hits of BM25 and some models, and all relevant texts.
+
+    Scores on it are higher than on the whole set and compare only with each other; models keep their order, as far as the
+    pool holds what fools them, so pool models unlike those to be compared.
+
+    \b
+    Examples:
+      vecloom tasks make subset big/ -o small/ -m minilm
+      vecloom eval -m minilm -m ./my-model small/
+    """  # noqa: D301 - click wants the character \b, not a backslash
+    check_extra()
+    from vecloom import load
+    from vecloom.errors import UsageError
+    from vecloom.evaluate.downsample import bm25_retriever, encoder_retriever
+    from vecloom.evaluate.make.subset import make_subset
+    from vecloom.evaluate.tasks.local import open_task
+
+    if not Path(folder).is_dir():
+        raise UsageError(f"There is no folder {folder!r}.", "Correct the path.")
+    task = open_task(Path(folder))
+    pooled = [bm25_retriever(), *(encoder_retriever(load(m, backend=backend, threads=threads)) for m in models)]
+    report = make_subset(task, output, pooled, depth=depth, max_queries=queries, seed=seed)
+    if as_json:
+        show.as_json(
+            {"task": str(report.folder), "documents": report.documents, "queries": report.queries, "seed": seed}
+        )
+        return
+    click.echo(
+        f"Made {report.folder}: {report.documents:,} of {report.all_documents:,} documents, "
+        f"{report.queries:,} of {report.all_queries:,} queries."
+    )

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from vecloom.errors import DataError
+from vecloom.evaluate.tasks.local import CHANGED
 from vecloom.evaluate.tasks.rows import Row, numbers_of, read_rows, split_file, texts_of
 
 Judgements = dict[str, dict[str, int]]
@@ -88,7 +89,7 @@ def _read(folder: Path, qrels: Path) -> Collection:
     )
     if ranked := split_file(folder, "top_ranked"):
         found.candidates = _lists(read_rows(ranked), ranked)
-    if changed := split_file(folder, "changed_qrels"):
+    if changed := split_file(folder, CHANGED):
         found.changed = _lists(read_rows(changed), changed)
     if hidden := split_file(folder, "positions"):
         found.positions = {str(row["corpus-id"]): float(row["position"]) for row in read_rows(hidden)}

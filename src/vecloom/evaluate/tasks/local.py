@@ -6,7 +6,7 @@ The kind follows from ``type`` in ``task.yaml`` or from the prefix that the user
 | --- | --- |
 | corpus, queries and qrels/ (BEIR) | retrieval |
 | the same and top_ranked | reranking |
-| the same and queries with an instruction | instruction-retrieval |
+| the same and queries with an instruction | instruction-retrieval, by nDCG@10; with changed_qrels, by p-MRR |
 | query, text, label | reranking |
 | sentence1, sentence2, score | sts |
 | sentence1, sentence2, label, or premise, hypothesis, label | pair-classification |
@@ -42,9 +42,11 @@ KINDS = {
     "clustering": "Clustering",
     "summarization": "Summarization",
     "bitext-mining": "BitextMining",
-    "instruction-retrieval": "InstructionReranking",
+    "instruction-retrieval": "InstructionRetrieval",
 }
 """Each kind by the name that users write, and mteb's name of the task type."""
+
+CHANGED = "changed_qrels"  # the file that makes instruction-retrieval FollowIR's, scored by p-MRR
 
 SETTINGS = (
     *("name", "type", "description", "languages", "domains", "licence", "reference", "prompt", "main_score", "splits"),
@@ -83,8 +85,13 @@ class LocalTask:
 
     @property
     def type(self) -> str:
-        """Mteb's name of the task type."""
-        return KINDS[self.kind]
+        """mteb's name of the task type."""
+        return "InstructionReranking" if self.follows_instructions else KINDS[self.kind]
+
+    @property
+    def follows_instructions(self) -> bool:
+        """Whether queries come twice, with an instruction and with a changed one (FollowIR)."""
+        return self.kind == "instruction-retrieval" and split_file(self.path, CHANGED) is not None
 
     def files(self) -> list[Path]:
         """The files that decide the scores, sorted."""

@@ -44,7 +44,7 @@ MAIN_SCORES = {
     "clustering": "v_measure",
     "summarization": "cosine_spearman",
     "bitext-mining": "f1",
-    "instruction-retrieval": "p-MRR",
+    "instruction-retrieval": "ndcg_at_10",
 }
 """mteb's usual main score of each kind."""
 
@@ -101,15 +101,9 @@ def _of_rows(task: LocalTask, data: Columns) -> AbsTask:
 def _of_collections(task: LocalTask) -> AbsTask:
     splits = {split: _collection(task, split) for split in task.splits}
     own: dict[str, Any] = {}
-    if task.kind == "instruction-retrieval":
+    if task.follows_instructions:
         changed = {split: found.changed for split, found in splits.items()}
-        if not all(changed.values()):
-            raise DataError(
-                f"{task.path} has no changed_qrels.jsonl.",
-                'Write rows {"query-id": "q1", "corpus-ids": [...]}: what the changed instruction makes irrelevant.',
-            )
-        own["task_specific_scores"] = _p_mrr_of(changed)
-        own["changed"] = changed
+        own.update(task_specific_scores=_p_mrr_of(changed), changed=changed)
     made = _made(task, AbsTaskRetrieval, own)
     made.dataset = {"default": {split: _split_data(found) for split, found in splits.items()}}
     made.notes, made.label_names = [note for found in splits.values() for note in found.notes], []
@@ -165,7 +159,9 @@ def _metadata(task: LocalTask) -> TaskMetadata:
             reference=settings.get("reference"),
             eval_splits=list(task.splits),
             eval_langs=list(settings.get("languages") or UNKNOWN_LANGUAGE),
-            main_score=str(settings.get("main_score") or MAIN_SCORES[task.kind]),
+            main_score=str(
+                settings.get("main_score") or ("p-MRR" if task.follows_instructions else MAIN_SCORES[task.kind])
+            ),
             domains=known or None,
             prompt=settings.get("prompt"),
         )
