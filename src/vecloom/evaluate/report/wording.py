@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from vecloom.evaluate.compare import ALPHA
+
 NOTHING = "-"
 _INNER_CAPITAL = re.compile(r"(?<=[a-z])[A-Z]")
 LISTED = 6  # names in a sentence; "and 14 others" after that
@@ -44,7 +46,8 @@ def probability(p: float) -> str:
     >>> probability(0.0123), probability(0.00003)
     ('p = 0.012', 'p < 0.001')
     """
-    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+    shown = min(p, 0.049) if p < ALPHA else p  # what is significant shall not read 0.050
+    return "p < 0.001" if p < 0.001 else f"p = {shown:.3f}"
 
 
 def duration(seconds: float) -> str:
@@ -53,7 +56,7 @@ def duration(seconds: float) -> str:
     >>> duration(0.4), duration(95), duration(4000)
     ('1 s', '2 min', '1 h 7 min')
     """
-    if seconds < 60:
+    if seconds < 59.5:
         return f"{max(1, round(seconds))} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
