@@ -93,6 +93,24 @@ def test_two_equal_models_do_not_differ(folder: Path, tmp_path: Path) -> None:
     assert all(c.difference == 0 and c.p == 1 and not c.significant for c in found.comparisons)
 
 
+def test_many_comparisons_get_as_many_rounds_as_their_correction_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    from vecloom.evaluate import compare
+    from vecloom.evaluate.outcomes import Mean
+
+    monkeypatch.setattr(compare, "MOST_ROUNDS", 900)
+    random = np.random.default_rng(0)
+
+    def scored(shift: float) -> compare.Scored:
+        outcome = Mean(random.random(200) + shift)
+        return compare.Scored((outcome,), random.normal(outcome.value(), 0.02, 500), outcome.value())
+
+    tasks = {f"t{i}": {"good": scored(1), "bad": scored(0)} for i in range(12)}
+    found = compare.compare_all(tasks, rounds=10)
+    # 12 comparisons ask for 600 rounds: p = 1 / 601, times the 13 of the family
+    assert found[0].p == pytest.approx(1 / 601)
+    assert all(comparison.significant for comparison in found)
+
+
 def test_a_second_run_computes_nothing_and_says_the_same(folder: Path, tmp_path: Path) -> None:
     first = run([model("a"), model("b", 8)], [str(folder)], tmp_path / "out", settings=FEW)
     again = [model("a"), model("b", 8)]

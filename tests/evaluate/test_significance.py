@@ -39,7 +39,13 @@ def test_sign_flip_agrees_with_the_exact_test_of_all_sign_patterns() -> None:
 
 def test_no_difference_is_no_evidence() -> None:
     assert sig.sign_flip(np.zeros(50), rounds=500) == 1.0
-    assert sig.bootstrap_p(np.zeros(500)) == 1.0
+    assert sig.bootstrap_p(0.0, np.zeros(500)) == 1.0
+
+
+def test_the_bootstrap_p_is_that_of_a_z_test() -> None:
+    draws = np.random.default_rng(0).normal(0.3, 0.1, 5000)
+    assert sig.bootstrap_p(0.3, draws) == pytest.approx(2 * stats.norm.sf(0.3 / draws.std()))
+    assert sig.bootstrap_p(0.2, np.full(9, 0.2)) == 0.0
 
 
 def test_the_same_seed_draws_the_same_units_and_every_resample_has_n_of_them() -> None:

@@ -1,8 +1,8 @@
 """Two models on the same units: difference, interval, p-value, effect size; over a task and over all tasks.
 
-The test is a paired randomisation where units can be exchanged and a paired bootstrap elsewhere (clustering). Holm's
-correction is over all comparisons that are asked for together, so that a report with many models and tasks does not
-find differences by their number alone.
+The test is a paired randomisation where units can be exchanged, elsewhere (clustering, the mean over tasks) a z test
+with the bootstrap standard error. Holm's correction is over all comparisons that are asked for together, so that a
+report with many models and tasks does not find differences by their number alone.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ from vecloom.evaluate.significance import (
 
 ALPHA = 0.05
 ALL_TASKS = "mean over tasks"
+ROUNDS_EACH = 50  # randomisations for each comparison of a run
+MOST_ROUNDS = 100_000
 
 
 @dataclass(frozen=True)
@@ -100,16 +102,18 @@ def compare_all(
     Args:
         scored: by task and model.
         skip: models that are not compared with each other (baselines).
-        rounds: randomisations for each test.
+        rounds: randomisations for each test at least; more where there are many comparisons.
         seed: of the randomisations.
 
     Returns:
         Comparisons with Holm-adjusted p, task by task, the mean over tasks last.
     """
+    pairs = {task: [p for p in combinations(models, 2) if not set(p) <= set(skip)] for task, models in scored.items()}
+    # The smallest p that can come out, times the number of comparisons, has to stay well below 5 %.
+    rounds = max(rounds, min(MOST_ROUNDS, ROUNDS_EACH * sum(map(len, pairs.values()))))
     found: list[Comparison] = []
     for task, models in scored.items():
-        pairs = [pair for pair in combinations(models, 2) if not set(pair) <= set(skip)]
-        found += _on_task(task, models, pairs, rounds, seed)
+        found += _on_task(task, models, pairs[task], rounds, seed)
     found += _over_tasks(scored, skip)
     adjusted = holm([comparison.p for comparison in found])
     return [replace(comparison, p_adjusted=p) for comparison, p in zip(found, adjusted, strict=True)]
@@ -125,7 +129,7 @@ def _on_task(
         difference = models[first].score - models[second].score
         low, high = percentile_interval(draws)
         values = exchanged.get((first, second))
-        p = bootstrap_p(draws) if values is None else randomisation_p(*values)
+        p = bootstrap_p(difference, draws) if values is None else randomisation_p(*values)
         effect = effect_size(difference, draws, models[first].units)
         test = "bootstrap" if values is None else "randomisation"
         found.append(Comparison(task, first, second, difference, low, high, p, p, effect, test))
@@ -174,7 +178,7 @@ def _over_tasks(scored: Mapping[str, Mapping[str, Scored]], skip: Sequence[str])
         draws = np.mean([models[first].draws - models[second].draws for models in common], axis=0)
         difference = float(np.mean([models[first].score - models[second].score for models in common]))
         low, high = percentile_interval(draws)
-        p, units = bootstrap_p(draws), sum(models[first].units for models in common)
+        p, units = bootstrap_p(difference, draws), sum(models[first].units for models in common)
         effect = effect_size(difference, draws, units)
         found.append(Comparison(ALL_TASKS, first, second, difference, low, high, p, p, effect, "bootstrap"))
     return found

@@ -11,6 +11,7 @@ the same resamples.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -74,14 +75,20 @@ def sign_flip(differences: npt.ArrayLike, rounds: int = ROUNDS, seed: int = 0) -
     return randomisation_p(float(values.mean()), np.concatenate(found))
 
 
-def bootstrap_p(differences: npt.ArrayLike) -> float:
-    """Two-sided p from ``(B,)`` bootstrapped differences: twice the share on the rarer side of 0, smoothed as above.
+def bootstrap_p(difference: float, draws: npt.ArrayLike) -> float:
+    """Two-sided p of a difference by its bootstrap standard error and the normal distribution.
 
-    For scores that have no exchangeable units, such as V-measure, where cluster numbers of two models mean nothing to each other.
+    For scores that have no exchangeable units, such as V-measure, where cluster numbers of two models mean nothing to each
+    other. Counting draws beyond 0 would give no p below 1 / 1,000, which a correction for many comparisons makes useless.
+
+    Args:
+        difference: that was measured.
+        draws: ``(B,)`` the difference on bootstrap resamples.
     """
-    values = np.asarray(differences, float)
-    rarer = min(int((values <= 0).sum()), int((values >= 0).sum()))
-    return min(1.0, 2 * (1 + rarer) / (1 + len(values)))
+    spread = float(np.nanstd(np.asarray(draws, float)))
+    if spread == 0:
+        return 1.0 if difference == 0 else 0.0
+    return math.erfc(abs(difference) / spread / math.sqrt(2))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
