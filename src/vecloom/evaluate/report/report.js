@@ -18,4 +18,4 @@ document.querySelectorAll("table.sortable thead th").forEach((head, column) => {
     head.setAttribute("aria-sort", up ? "ascending" : "descending");
   });
 });
-addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((part) => (part.open = true)));
+addEventListener("beforeprint", () => document.querySelectorAll("details.task").forEach((part) => (part.open = true)));
