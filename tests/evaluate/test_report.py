@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import doctest
 import math
 import re
 from dataclasses import replace
@@ -23,8 +24,10 @@ from vecloom.evaluate.details import Details
 from vecloom.evaluate.evaluation import ModelInfo
 from vecloom.evaluate.report import (
     csv_report,
+    drawing,
     html_report,
     json_report,
+    markdown,
     markdown_report,
     sentences,
     terminal_table,
@@ -370,3 +373,10 @@ def test_settings_are_told_in_words() -> None:
 )
 def test_numbers_read_as_people_write_them(said: str, expected: str) -> None:
     assert said == expected
+
+
+@pytest.mark.parametrize("module", [wording, drawing, markdown])
+def test_the_examples_in_docstrings_are_true(module) -> None:
+    found = doctest.testmod(module)
+    assert found.attempted > 0
+    assert found.failed == 0
