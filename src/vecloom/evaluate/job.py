@@ -129,6 +129,7 @@ class _Work:
         self.runs: dict[str, dict[str, TaskRun]] = {}
         self.failures: list[Failure] = []
         self.left_out: list[Estimate] = []
+        self.draws: dict[int, Floats] = {}
         self.started = time.perf_counter()
 
     def go(self, sources: Sequence[TaskSource]) -> None:
@@ -200,10 +201,12 @@ class _Work:
         self.failures.append(Failure(task, model, what))
 
     def evaluation(self) -> Evaluation:
-        drawn = {task: {label: self._scored(run) for label, run in runs.items()} for task, runs in self.runs.items()}
+        scored_runs = {
+            task: {label: self._scored(run) for label, run in runs.items()} for task, runs in self.runs.items()
+        }
         comparable = {
             task: {label: found for label, found in models.items() if found is not None}
-            for task, models in drawn.items()
+            for task, models in scored_runs.items()
         }
         baselines = [model.label for model in self.models if model.is_baseline]
         comparisons: list[Comparison] = compare_all(
@@ -213,7 +216,7 @@ class _Work:
             models=tuple(self._model(model) for model in self.models),
             tasks=tuple(_task_info(runs) for runs in self.runs.values()),
             scores=tuple(
-                _score(label, run, drawn[task][label], self.settings)
+                self._score(label, run, scored_runs[task][label])
                 for task, runs in self.runs.items()
                 for label, run in runs.items()
             ),
@@ -224,12 +227,25 @@ class _Work:
         )
 
     def _scored(self, found: TaskRun) -> Scored | None:
-        outcomes = [part.outcome for part in found.parts]
-        if any(outcome is None for outcome in outcomes):
+        if not all(part.outcome for part in found.parts):
             return None
-        parts = tuple(outcome for outcome in outcomes if outcome is not None)
-        draws = np.mean([drawn(outcome, self.settings) for outcome in parts], axis=0)
-        return Scored(parts, draws, found.score)
+        outcomes = tuple(part.outcome for part in found.parts if part.outcome)
+        return Scored(outcomes, np.mean([self._drawn(outcome) for outcome in outcomes], axis=0), found.score)
+
+    def _drawn(self, outcome: Outcome) -> Floats:
+        """An outcome's draws, computed once: an interval and a comparison both need them."""
+        if id(outcome) not in self.draws:
+            self.draws[id(outcome)] = drawn(outcome, self.settings)
+        return self.draws[id(outcome)]
+
+    def _score(self, label: str, found: TaskRun, task_draws: Scored | None) -> Score:
+        low, high = percentile_interval(task_draws.draws) if task_draws else (None, None)
+        parts = []
+        for part in found.parts:
+            ends = percentile_interval(self._drawn(part.outcome)) if part.outcome else (None, None)
+            where = (part.split, part.subset, part.languages)
+            parts.append(PartScore(*where, part.score, ends[0], ends[1], part.metrics, part.details))
+        return Score(found.task, label, found.score, low, high, found.seconds, tuple(parts))
 
     def _model(self, model: Candidate) -> ModelInfo:
         speed = self._speed(model)
@@ -270,18 +286,6 @@ def drawn(outcome: Outcome, settings: Settings) -> Floats:
     """
     draws = outcome.bootstrap(resampled_counts(outcome.units, settings.samples, settings.seed))
     return draws - (np.nanmean(draws) - outcome.value()) if isinstance(outcome, VMeasure) else draws
-
-
-def _score(label: str, found: TaskRun, task_draws: Scored | None, settings: Settings) -> Score:
-    low, high = percentile_interval(task_draws.draws) if task_draws else (None, None)
-    parts = []
-    for part in found.parts:
-        low_end, high_end = percentile_interval(drawn(part.outcome, settings)) if part.outcome else (None, None)
-        found_part = PartScore(
-            part.split, part.subset, part.languages, part.score, low_end, high_end, part.metrics, part.details
-        )
-        parts.append(found_part)
-    return Score(found.task, label, found.score, low, high, found.seconds, tuple(parts))
 
 
 def _task_info(runs: dict[str, TaskRun]) -> TaskInfo:

@@ -77,7 +77,8 @@ class Mean:
 
     def exchanged(self, other: Mean, swap: Swaps) -> Floats | None:
         """Means of differences with the signs of exchanged units turned."""
-        return np.asarray((1 - 2 * swap) @ (self.scores - other.scores) / self.units, float)
+        differences = (self.scores - other.scores).astype(np.float32)
+        return np.asarray(float(differences.mean()) - 2 * (swap @ differences) / self.units, float)
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """What to store."""
@@ -119,12 +120,11 @@ class RankCorrelation:
         Models' similarities have scales of their own, ranks have not. Without an exchange this is the difference of the
         Spearman correlations; after one, the ranks are not drawn anew, so that a round is a few sums.
         """
-        gold, one, two = (_centred_ranks(values) for values in (self.gold, other.scores, self.scores))
+        gold, one, two = (_centred_ranks(values) / self.units for values in (self.gold, other.scores, self.scores))
         moments = np.stack([two * gold, two, two**2, one * gold, one, one**2], axis=1)
-        change = moments[:, :3] - moments[:, 3:]
-        shift = swap @ change
+        shift = swap @ (moments[:, :3] - moments[:, 3:]).astype(np.float32)
         total = moments.sum(axis=0)
-        spread = np.sqrt((gold**2).sum())
+        spread = float(np.sqrt((gold**2).sum()))
         return _correlation(total[:3] - shift, self.units, spread) - _correlation(total[3:] + shift, self.units, spread)
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
@@ -341,9 +341,9 @@ def weighted_precision(scores: Floats, labels: Floats, counts: Counts) -> Floats
 
 def _row_precision(ranks: npt.NDArray[Any], labels: Floats) -> Floats:
     """Average precision of each row of ``(B, n)`` ranks, 1 the best; equal ranks in order of position."""
-    ordered = labels[np.argsort(ranks, axis=1, kind="stable")]
-    precision = np.cumsum(ordered, axis=1) / np.arange(1, ordered.shape[1] + 1)
-    return np.asarray((ordered * precision).sum(axis=1) / max(labels.sum(), 1e-30))
+    ordered = labels.astype(np.float32)[np.argsort(ranks, axis=1, kind="stable")]
+    precision = np.cumsum(ordered, axis=1) / np.arange(1, ordered.shape[1] + 1, dtype=np.float32)
+    return np.asarray((ordered * precision).sum(axis=1) / max(float(labels.sum()), 1e-30), float)
 
 
 def _groups(values: Floats) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:

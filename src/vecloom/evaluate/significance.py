@@ -24,6 +24,7 @@ Swaps = npt.NDArray[np.float32]
 SAMPLES = 1000  # bootstrap resamples; the interval's ends then move by about 2 % of its width from seed to seed
 ROUNDS = 10_000  # randomisations; the smallest p that can come out is 1 / 10,001
 LEVEL = 0.95
+ROUNDING = 1e-7  # of sums in float32
 BLOCK_CELLS = 1 << 23  # exchanges held at a time
 
 
@@ -64,7 +65,7 @@ def randomisation_p(observed: float, exchanged: npt.ArrayLike) -> float:
     """
     values = np.abs(np.asarray(exchanged, float))
     # A round that reproduces the observed difference up to rounding counts as reaching it.
-    reached = int((values >= abs(observed) - 1e-12).sum())
+    reached = int((values >= abs(observed) - ROUNDING).sum())
     return (1 + reached) / (1 + len(values))
 
 
