@@ -59,8 +59,8 @@ class VectorQueue(torch.nn.Module):  # type: ignore[misc]
 
     @property
     def vectors(self) -> Tensor:
-        """(k, d), oldest first."""
-        return self.kept[: int(self.filled)]
+        """(k, d), oldest first; a copy, since a batch's graph still needs it when the next vectors are pushed."""
+        return self.kept[: int(self.filled)].clone()
 
     def push(self, vectors: Tensor) -> None:
         """Add (n, d) vectors without a graph; the oldest leave."""

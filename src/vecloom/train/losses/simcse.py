@@ -110,7 +110,7 @@ class ESimCSELoss(torch.nn.Module):  # type: ignore[misc]
         """The loss of two views' unit vectors, (n, d) each, against the queue as it is."""
         joined = join([second], gather=self.gather)
         targets = torch.arange(joined.start, joined.start + joined.rows, device=first.device)
-        queue = products(first, self.queue.vectors.to(first.device))
+        queue = products(first, self.queue.vectors.to(first.device)) if self.slow is not None else None
         losses = info_nce(products(first, joined.columns[0]), targets, temperature=self.temperature, queue=queue)
         return losses.mean() * joined.share
 
