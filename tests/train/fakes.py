@@ -10,6 +10,7 @@ class Table(torch.nn.Module):
     """A model whose vectors are given with the batch, under ``vectors``; the token is the text's number."""
 
     max_seq_length = 16
+    device = torch.device("cpu")
 
     def __init__(self, dim: int = 2) -> None:
         super().__init__()

@@ -51,8 +51,8 @@ SCORES = torch.tensor([1.0, 0.2, 0.8, 0.4, 0.0])
 
 
 def test_alignment_as_worked_by_hand():
-    # T = .3: softmax([1, 0, 0] / .3) = [.933399, .033300, .033300] = p; the student's is p with the first two swapped.
-    # KL = (p_1 - p_2) ln(p_1 / p_2) = .900098 x 3.333333 = 3.000328 (to the rounding of p: 3.000351)
+    # T = .3: e^(1/.3) = 28.0316, so p = softmax([1, 0, 0] / .3) = [.933404, .033298, .033298]; the student's is p with
+    # the first two swapped. KL = (p_1 - p_2) ln(p_1 / p_2) = .900105 x 3.333333 = 3.000351; times T: .900105
     found = alignment(torch.tensor([[1.0, 0.0, 0.0]]), torch.tensor([[0.0, 1.0, 0.0]]), 0.3)
     assert float(found) == pytest.approx(3.000351, abs=1e-5)
     assert 0.3 * float(found) == pytest.approx(0.900105, abs=1e-5)
