@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, f1_score
+from tests.project.test_pages import blocks, run
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 from vecloom.encoders import StaticEncoder
@@ -281,7 +282,7 @@ def test_gold_outside_the_declared_labels_is_named():
         ({"a": "x", "b": ["y"]}, {}, UsageError, "The keywords of 'a' are one string"),
         ({"a": ["x"], "b": []}, {}, DataError, "class 'b' has no keywords"),
         ({"a": ["x"], "b": ["y"]}, {"pooling": "max"}, UsageError, "no pooling 'max'"),
-        ({"a": ["x"], "b": ["nothing"]}, {}, DataError, "knows no word of 'b'"),
+        ({"a": ["x"], "b": ["nothing"]}, {}, DataError, "knows no word that describes 'b'"),
     ],
 )
 def test_descriptions_that_cannot_be_used_are_named(descriptions, options, error, said):
@@ -328,3 +329,12 @@ def test_a_keywords_file_that_is_missing_or_no_text_is_named(tmp_path):
     (tmp_path / "k.yaml").write_bytes(b"\xff\xfe\xfa")
     with pytest.raises(DataError, match="not UTF-8"):
         read_keywords(tmp_path / "k.yaml")
+
+
+# The page
+
+
+def test_the_example_of_the_page_runs(tmp_path):
+    (example,) = blocks("docs/systems/lbl2transformervec.md")
+    printed = run(example, tmp_path)
+    assert [line.split()[0] for line in printed.splitlines()[:3]] == ["names", "keywords", "token"]

@@ -103,7 +103,7 @@ class SimilarityClassifier:
         unknown = [label for label, vector in zip(self.labels, self.vectors, strict=True) if not np.any(vector)]
         if unknown:
             raise DataError(
-                f"The encoder knows no word of {', '.join(map(repr, unknown))}: its vector is zero.",
+                f"The encoder knows no word that describes {', '.join(map(repr, unknown))}.",
                 "Give keywords that occur in the texts, or use another encoder.",
             )
 
