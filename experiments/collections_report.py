@@ -4,8 +4,8 @@
 
 Every data set below ``VECLOOM_DATA`` that is a task, each as the kind that its columns say, and three classification
 sets also as clustering. Intervals are 95 % bootstrap intervals over queries, pairs or documents; tests are paired and
-corrected for all comparisons. Writes ``docs/results/collections.html``, ``.md`` and ``.csv``; the vectors and results
-are kept below ``--work``, so that a second run is short.
+corrected for all comparisons. Writes ``docs/results/collections.md`` and ``.csv``, and ``collections-report.html``;
+the vectors and results are kept below ``--work``, so that a second run is short.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ def main() -> None:
     found = run(models, tasks, work / "results", settings=Settings(seed=options.seed))
     for failure in found.failures:
         print("failed:", failure, flush=True)
-    for ending in ("html", "md", "csv"):
-        write_report(found, RESULTS / f"collections.{ending}")
+    for name in ("collections.md", "collections.csv", "collections-report.html"):
+        write_report(found, RESULTS / name)
 
 
 def with_languages(source: Path, folder: Path) -> list[Path]:
