@@ -180,23 +180,33 @@ def test_a_constant_task_is_never_predicted():
     assert next(fit for fit in result.rounds[0].fits if fit.task == "t0").spearman is None
 
 
+class Copies:
+    """A regressor that predicts the first feature: of two tasks, the other one's scores."""
+
+    def fit(self, features, target):
+        return self
+
+    def predict(self, features):
+        return features[:, 0]
+
+    def get_params(self, deep=False):
+        return {}
+
+
 def test_a_correlation_that_is_exactly_the_limit_is_enough():
-    # nine models, 1 - 6 d / 720 = 0.95 for d = 6: the scores predicted for t1 are t0's, whose ranks have d = 6
-    order = [1, 0, 3, 2, 5, 4, 6, 7, 8]  # three neighbours swapped: d = 6
-
-    class Copies:
-        def fit(self, features, target):
-            return self
-
-        def predict(self, features):
-            return features[:, 0]
-
-        def get_params(self, deep=False):
-            return {}
-
+    order = [1, 0, 3, 2, 5, 4, 6, 7, 8]  # three neighbours of nine swapped: 1 - 6 * 6 / 720 = 0.95
     table = table_of(np.column_stack([np.arange(9.0), order]))
     assert task_fits(table, Copies())[0].spearman == pytest.approx(0.95)
     assert select_tasks(table, estimator=Copies()).removed == ("t0",)
+
+
+def test_the_right_order_with_the_wrong_scores_is_not_enough():
+    # t1 = t0 + 3: ranks agree, and every prediction is off by 3. t0 = 0, 1, ..., 8 has variance (81 - 1) / 12 = 20 / 3:
+    # error 9 / (20 / 3) = 1.35
+    table = table_of(np.column_stack([np.arange(9.0), np.arange(9.0) + 3]))
+    assert task_fits(table, Copies())[0].mse_z == pytest.approx(1.35)
+    assert select_tasks(table, estimator=Copies(), max_mse_z=1.34).removed == ()
+    assert select_tasks(table, estimator=Copies(), max_mse_z=1.36).removed == ("t0",)
 
 
 def test_another_estimator_can_be_given():
