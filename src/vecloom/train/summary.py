@@ -1,0 +1,52 @@
+"""What a run did, for people, programs and the run's own folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class TrainSummary:
+    """What a run did.
+
+    Attributes:
+        output: the model directory.
+        run: the folder beside it, with checkpoints and logs.
+        steps: of the optimiser, over all calls.
+        resumed_from: the step that this call went on from; 0 where it began, ``steps`` where all had been done.
+        seconds: of this call's steps.
+        pairs_per_second: rows through the model in this call.
+        loss: the last logged mean, or None.
+        curve: (step, mean loss since the last entry), over all calls.
+        before: scores of the model before the first step.
+        scores: scores of the model that was written.
+        best_step: the step that it comes from.
+        stopped: why before the end, or "".
+        notes: what the data checks counted.
+    """
+
+    output: str
+    run: str
+    steps: int
+    resumed_from: int
+    seconds: float
+    pairs_per_second: float
+    loss: float | None
+    curve: tuple[tuple[int, float], ...]
+    before: dict[str, float]
+    scores: dict[str, float]
+    best_step: int
+    stopped: str
+    notes: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        return asdict(self)
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> TrainSummary:
+        """One that was kept: nothing was left to do."""
+        curve = tuple((int(step), float(loss)) for step, loss in values["curve"])
+        return cls(**{**values, "curve": curve, "notes": tuple(values["notes"]), "resumed_from": values["steps"]})
