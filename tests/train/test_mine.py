@@ -258,9 +258,9 @@ def tiny(tmp_path_factory):
     [
         {},
         {"rank_min": 2},
-        {"relative_margin": 0.05, "rank_max": 55},
-        {"absolute_margin": 0.02, "rank_max": 55},
-        {"max_score": 0.9, "min_score": 0.5, "rank_max": 55},
+        {"relative_margin": 0.05, "rank_max": 61},
+        {"absolute_margin": 0.02, "rank_max": 61},
+        {"max_score": 0.9, "min_score": 0.5, "rank_max": 61},
     ],
     ids=str,
 )
