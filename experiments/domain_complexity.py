@@ -35,12 +35,12 @@ from sklearn.linear_model import LogisticRegression
 
 import vecloom as vl
 from vecloom.encoders.protocol import finish
-from vecloom.evaluate.complexity import ComplexityProfile, complexity_profile
-from vecloom.evaluate.dependency import SpacyParser, spacy_parser
-from vecloom.evaluate.domain_gap import DomainGapReport, domain_gap
-from vecloom.evaluate.domain_rows import ScoreRow
-from vecloom.evaluate.plots_domain import score_plot
-from vecloom.evaluate.rank_agreement import spearman
+from vecloom.evaluate.domain.complexity import ComplexityProfile, complexity_profile
+from vecloom.evaluate.domain.dependency import SpacyParser, spacy_parser
+from vecloom.evaluate.domain.domain_gap import DomainGapReport, domain_gap
+from vecloom.evaluate.domain.domain_rows import ScoreRow
+from vecloom.evaluate.domain.plots_domain import score_plot
+from vecloom.evaluate.domain.rank_agreement import spearman
 from vecloom.files import atomic_path, write_text
 from vecloom.runtime import cpu
 

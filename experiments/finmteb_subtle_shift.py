@@ -30,8 +30,8 @@ from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS, CountVectorizer,
 
 import vecloom as vl
 from vecloom.encoders.lexical import WORD
-from vecloom.evaluate.complexity import sentences_of
-from vecloom.evaluate.rank_agreement import spearman
+from vecloom.evaluate.domain.complexity import sentences_of
+from vecloom.evaluate.domain.rank_agreement import spearman
 from vecloom.files import write_text
 from vecloom.runtime import cpu
 

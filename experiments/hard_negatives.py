@@ -29,8 +29,8 @@ from sklearn.metrics import v_measure_score
 import vecloom as vl
 from local_tasks import read, read_cranfield
 from variants import every_variant
-from vecloom.evaluate.aggregate import correlation
-from vecloom.evaluate.downsample import (
+from vecloom.evaluate.benchmark.aggregate import correlation
+from vecloom.evaluate.benchmark.downsample import (
     Retriever,
     bm25_retriever,
     downsample_clustering,

@@ -36,8 +36,8 @@ from scipy.stats import rankdata
 import vecloom as vl
 from local_tasks import Texts, every_task
 from variants import every_variant
-from vecloom.evaluate.aggregate import ScoreTable, correlation
-from vecloom.evaluate.select import ENGLISH, MULTILINGUAL, Limits, rank_agreement_of, select_tasks
+from vecloom.evaluate.benchmark.aggregate import ScoreTable, correlation
+from vecloom.evaluate.benchmark.select import ENGLISH, MULTILINGUAL, Limits, rank_agreement_of, select_tasks
 from vecloom.files import write_text
 from vecloom.runtime import cpu
 

@@ -2,15 +2,16 @@
 
     VECLOOM_DATA=... python experiments/unsupervised_classification.py [--seed 0]
 
-AG News (4,000 of the 7,600 test texts) with ten keywords for each class; TREC questions (the 5,452 of the training part:
-nothing is trained here) and subjectivity (4,000 of 10,000) with class names only. The keywords below were written from the
-meaning of the class names, before any result and without gold labels, and not changed since; gold labels only score.
-Compared on the same texts by ``vecloom.evaluate.unsupervised.compare``: a guess at random; MiniLM, its distilled token table
-(averaged word vectors) and latent semantic analysis (fitted on the unlabelled texts), each from the class name, from all
-keywords in one string and from the mean keyword vector. Reported: macro F1 x 100 and accuracy x 100 with 95 % bootstrap
-intervals over documents, and Holm-adjusted p-values of the paired randomisation test on macro F1.
-The intervals do not hold the choice of keywords, so that is drawn too: macro F1 of MiniLM's and the table's mean keyword vectors
-from 1, 3, 5 and 8 keywords of each class, 200 random choices, the same for both.
+AG News (4,000 of the 7,600 test texts) with ten keywords for each class; TREC questions (the 5,452 of the training
+part: nothing is trained here) and subjectivity (4,000 of 10,000) with class names only. The keywords below were
+written from the meaning of the class names, before any result and without gold labels, and not changed since; gold
+labels only score. Compared on the same texts by ``vecloom.evaluate.unlabelled.unsupervised.compare``: a guess at
+random; MiniLM, its distilled token table (averaged word vectors) and latent semantic analysis (fitted on the
+unlabelled texts), each from the class name, from all keywords in one string and from the mean keyword vector.
+Reported: macro F1 x 100 and accuracy x 100 with 95 % bootstrap intervals over documents, and Holm-adjusted p-values
+of the paired randomisation test on macro F1. The intervals do not hold the choice of keywords, so that is drawn too:
+macro F1 of MiniLM's and the table's mean keyword vectors from 1, 3, 5 and 8 keywords of each class, 200 random
+choices, the same for both.
 
 No natural language inference model is at hand, so entailment has no quality figure. Only its mechanics run: a cross-encoder of
 MiniLM's size with random weights, beside MiniLM as a bi-encoder on torch, documents per second of processor time on one thread.
@@ -35,7 +36,7 @@ import numpy as np
 
 import vecloom as vl
 from vecloom.errors import DataError
-from vecloom.evaluate.unsupervised import EntailmentClassifier, LsaEncoder, SimilarityClassifier, compare
+from vecloom.evaluate.unlabelled.unsupervised import EntailmentClassifier, LsaEncoder, SimilarityClassifier, compare
 from vecloom.files import write_text
 from vecloom.runtime import cpu
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from vecloom.evaluate.domain_rows import ScoreRow, score_grid
+from vecloom.evaluate.domain.domain_rows import ScoreRow, score_grid
 
 
 def rows_of(scores, domains, task_types=None):

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from vecloom.errors import DataError, UsageError
-from vecloom.evaluate.aggregate import ScoreTable, borda_points, competition_ranks, correlation
-from vecloom.evaluate.result_files import read_results
+from vecloom.evaluate.benchmark.aggregate import ScoreTable, borda_points, competition_ranks, correlation
+from vecloom.evaluate.benchmark.result_files import read_results
 
 NAN = float("nan")
 SCORES = st.floats(0, 1).map(lambda score: round(score, 3))

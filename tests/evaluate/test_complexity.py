@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vecloom.errors import BackendError, DataError, ModelError, ModelNotFoundError, UsageError
-from vecloom.evaluate import dependency
-from vecloom.evaluate.complexity import (
+from vecloom.evaluate.domain import dependency
+from vecloom.evaluate.domain.complexity import (
     complexity_profile,
     fog_index,
     sampled_entropy,
@@ -24,7 +24,7 @@ from vecloom.evaluate.complexity import (
     word_entropy,
     words_of,
 )
-from vecloom.evaluate.dependency import (
+from vecloom.evaluate.domain.dependency import (
     ParsedSentence,
     dependency_distance,
     mean_dependency_distance,

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tests.evaluate.domains import drawn, grid_of, rows_of
 
 from vecloom.errors import DataError, UsageError
-from vecloom.evaluate.domain_anova import (
+from vecloom.evaluate.domain.domain_anova import (
     NOT_EVIDENCE,
     bootstrap_anova,
     effect,
@@ -22,7 +22,7 @@ from vecloom.evaluate.domain_anova import (
     permutation_test,
     two_way_anova,
 )
-from vecloom.evaluate.domain_gap import domain_gap, gap_regression, subgroup_table
+from vecloom.evaluate.domain.domain_gap import domain_gap, gap_regression, subgroup_table
 
 # Printed by the authors: SS model, F model, SS domain, F domain, SS residual; residual df 6992, reranking 7002
 PRINTED = {

@@ -9,7 +9,7 @@ import pytest
 from tests.evaluate.domains import drawn, rows_of
 
 from vecloom.errors import DataError, UsageError
-from vecloom.evaluate.domain_rows import ScoreRow, read_complexity_csv, read_scores_csv, score_grid
+from vecloom.evaluate.domain.domain_rows import ScoreRow, read_complexity_csv, read_scores_csv, score_grid
 
 HEADER = "model,dataset,domain,task_type,score\n"
 

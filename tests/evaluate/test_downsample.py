@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from vecloom.encoders.lexical import LexicalEncoder, LexicalSettings
 from vecloom.errors import DataError, UsageError
-from vecloom.evaluate.downsample import (
+from vecloom.evaluate.benchmark.downsample import (
     bm25_retriever,
     downsample_clustering,
     encoder_retriever,

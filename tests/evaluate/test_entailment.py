@@ -10,7 +10,7 @@ import pytest
 from tests.encoders import tiny
 
 from vecloom.errors import ModelError, ModelNotFoundError, UsageError
-from vecloom.evaluate.entailment import EntailmentClassifier, entailment_id, softmax
+from vecloom.evaluate.unlabelled.entailment import EntailmentClassifier, entailment_id, softmax
 
 LABELS = ["cat", "river", "cloud document"]
 TEMPLATE = "it is {} ."

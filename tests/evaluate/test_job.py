@@ -185,7 +185,7 @@ def test_results_are_mtebs_own_files(folder: Path, tmp_path: Path) -> None:
     stored = ResultCache(tmp_path / "out").load_task_result("search", candidate.mteb_name, candidate.revision)
     assert stored is not None
     assert stored.get_score() == pytest.approx(found.scores[0].score)
-    from vecloom.evaluate.result_files import read_results
+    from vecloom.evaluate.benchmark.result_files import read_results
 
     assert read_results(tmp_path / "out" / "results").values.tolist() == [[pytest.approx(found.scores[0].score)]]
 

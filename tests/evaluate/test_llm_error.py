@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vecloom.errors import DataError, UsageError
-from vecloom.evaluate.llm_error import (
+from vecloom.evaluate.domain.llm_error import (
     Question,
     classification_questions,
     clustering_questions,

@@ -6,8 +6,8 @@ import pytest
 from tests.evaluate.domains import drawn, rows_of
 
 from vecloom.errors import DataError
-from vecloom.evaluate.domain_gap import domain_gap
-from vecloom.evaluate.plots_domain import score_plot, subgroup_plot
+from vecloom.evaluate.domain.domain_gap import domain_gap
+from vecloom.evaluate.domain.plots_domain import score_plot, subgroup_plot
 
 
 def test_score_plot_has_a_panel_a_task_type_and_all_data_sets(tmp_path):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vecloom.evaluate.rank_agreement import rank_agreement, smallest_significant, spearman, t_p_value
+from vecloom.evaluate.domain.rank_agreement import rank_agreement, smallest_significant, spearman, t_p_value
 
 
 @pytest.mark.parametrize(("rho", "p"), [(0.30, 0.624), (0.60, 0.285), (0.70, 0.188), (0.80, 0.104), (0.10, 0.873)])

@@ -8,9 +8,9 @@ from sklearn.metrics import mean_squared_error
 from sklearn.preprocessing import StandardScaler
 
 from vecloom.errors import DataError, UsageError
-from vecloom.evaluate.aggregate import ScoreTable
-from vecloom.evaluate.leave_one_out import estimator_predictions, linear_predictions
-from vecloom.evaluate.select import MULTILINGUAL, rank_agreement_of, select_tasks, task_fits
+from vecloom.evaluate.benchmark.aggregate import ScoreTable
+from vecloom.evaluate.benchmark.leave_one_out import estimator_predictions, linear_predictions
+from vecloom.evaluate.benchmark.select import MULTILINGUAL, rank_agreement_of, select_tasks, task_fits
 
 
 def table_of(values, types=None):

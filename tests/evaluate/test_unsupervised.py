@@ -17,8 +17,8 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from vecloom.encoders import StaticEncoder
 from vecloom.encoders.protocol import finish
 from vecloom.errors import DataError, UsageError
-from vecloom.evaluate.label_comparison import class_f1
-from vecloom.evaluate.unsupervised import LsaEncoder, SimilarityClassifier, compare, read_keywords
+from vecloom.evaluate.unlabelled.label_comparison import class_f1
+from vecloom.evaluate.unlabelled.unsupervised import LsaEncoder, SimilarityClassifier, compare, read_keywords
 
 
 class Table:

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vecloom.errors import DataError
-from vecloom.evaluate.zero_shot import base_name, front_matter, trained_on, training_data, zero_shot_share
+from vecloom.evaluate.benchmark.zero_shot import base_name, front_matter, trained_on, training_data, zero_shot_share
 
 CARD = """---
 license: mit

@@ -56,8 +56,8 @@ def complexity(
     from dataclasses import asdict
 
     from vecloom.data import FieldMap
-    from vecloom.evaluate.complexity import complexity_profile
-    from vecloom.evaluate.dependency import spacy_parser
+    from vecloom.evaluate.domain.complexity import complexity_profile
+    from vecloom.evaluate.domain.dependency import spacy_parser
     from vecloom.files import write_text
 
     mapping = FieldMap.parse(list(fields))

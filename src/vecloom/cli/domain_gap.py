@@ -13,8 +13,8 @@ from vecloom.cli.evaluate import check_extra
 from vecloom.errors import UsageError
 
 if TYPE_CHECKING:
-    from vecloom.evaluate.domain_gap import DomainGapReport
-    from vecloom.evaluate.domain_rows import ScoreRow
+    from vecloom.evaluate.domain.domain_gap import DomainGapReport
+    from vecloom.evaluate.domain.domain_rows import ScoreRow
 
 
 @click.command("domain-gap", short_help="Is a domain harder for models, or only its texts?")
@@ -46,8 +46,8 @@ def domain_gap(
       vecloom domain-gap results-general/ results-finance/
     """  # noqa: D301 - click wants the character \b, not a backslash
     check_extra()
-    from vecloom.evaluate import domain_gap as gap
-    from vecloom.evaluate.domain_rows import read_complexity_csv
+    from vecloom.evaluate.domain import domain_gap as gap
+    from vecloom.evaluate.domain.domain_rows import read_complexity_csv
 
     rows = list(rows_of(scores))
     measures = read_complexity_csv(complexity) if complexity else None
@@ -64,8 +64,8 @@ def domain_gap(
 
 def rows_of(scores: tuple[str, ...]) -> Iterator[ScoreRow]:
     """Rows of a CSV file, or of two folders of results."""
-    from vecloom.evaluate.domain_rows import ScoreRow, read_scores_csv
-    from vecloom.evaluate.result_files import read_results
+    from vecloom.evaluate.benchmark.result_files import read_results
+    from vecloom.evaluate.domain.domain_rows import ScoreRow, read_scores_csv
 
     folders = [Path(given).is_dir() for given in scores]
     if folders == [False]:
@@ -85,7 +85,7 @@ def draw(
     rows: list[ScoreRow], measures: dict[str, dict[str, float]], measure: str, general: str | None, path: Path
 ) -> None:
     """Write the plot of score against complexity."""
-    from vecloom.evaluate.plots_domain import score_plot
+    from vecloom.evaluate.domain.plots_domain import score_plot
     from vecloom.files import atomic_path
 
     if path.suffix not in (".svg", ".png"):

@@ -129,7 +129,7 @@ def evaluate(
     checked_endings(reports)
     found = evaluated(models or ("minilm",), tasks, **given)
     if beside:
-        from vecloom.evaluate.published import beside as with_published
+        from vecloom.evaluate.benchmark.published import beside as with_published
 
         found = with_published(found, beside)
     for report in reports:
@@ -183,8 +183,8 @@ def evaluated(
 
 def selected(folders: tuple[str, ...], rho: float, as_json: bool) -> None:
     """Drop the tasks of a folder of results that follow from the others, and say what that keeps."""
-    from vecloom.evaluate.result_files import read_results
-    from vecloom.evaluate.select import rank_agreement_of, select_tasks
+    from vecloom.evaluate.benchmark.result_files import read_results
+    from vecloom.evaluate.benchmark.select import rank_agreement_of, select_tasks
 
     if len(folders) != 1:
         raise UsageError("--select takes one folder of results.", "Write vecloom eval --select 0.95 results/.")

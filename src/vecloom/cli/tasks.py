@@ -244,7 +244,7 @@ def subset(
     check_extra()
     from vecloom import load
     from vecloom.errors import UsageError
-    from vecloom.evaluate.downsample import bm25_retriever, encoder_retriever
+    from vecloom.evaluate.benchmark.downsample import bm25_retriever, encoder_retriever
     from vecloom.evaluate.make.subset import make_subset
     from vecloom.evaluate.tasks.local import open_task
 

@@ -18,6 +18,7 @@ import numpy as np
 
 from vecloom.errors import VecloomError, first_line
 from vecloom.evaluate.baselines import task_texts
+from vecloom.evaluate.benchmark.zero_shot import trained_on
 from vecloom.evaluate.budget import OVERHEAD, Estimate, Plan, plan
 from vecloom.evaluate.candidates import Candidate
 from vecloom.evaluate.compare import Comparison, Scored, compare_all
@@ -28,7 +29,6 @@ from vecloom.evaluate.scoring import mteb_version, quiet, scored
 from vecloom.evaluate.significance import ROUNDS, SAMPLES, Floats, percentile_interval, resampled_counts
 from vecloom.evaluate.store import Store, TaskRun
 from vecloom.evaluate.tasks.find import TaskSource, fresh, resolve
-from vecloom.evaluate.zero_shot import trained_on
 
 PROBE_TEXTS = 256  # encoded to learn a model's speed, where a budget has to be kept
 FAST_ENOUGH = 200  # texts that must have been encoded for a figure of speed

@@ -12,7 +12,7 @@ from os import PathLike
 from pathlib import Path
 
 from vecloom.errors import UsageError
-from vecloom.evaluate.downsample import DEPTH, MAX_QUERIES, SEED, Retriever, hard_negative_subset
+from vecloom.evaluate.benchmark.downsample import DEPTH, MAX_QUERIES, SEED, Retriever, hard_negative_subset
 from vecloom.evaluate.make.writing import write_rows, writing
 from vecloom.evaluate.tasks.collections import read_collection
 from vecloom.evaluate.tasks.local import LocalTask

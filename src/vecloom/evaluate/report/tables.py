@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vecloom.evaluate.aggregate import ScoreTable
+from vecloom.evaluate.benchmark.aggregate import ScoreTable
 from vecloom.evaluate.compare import ALL_TASKS, Comparison
 from vecloom.evaluate.evaluation import Evaluation, ModelInfo, Score, TaskInfo, flipped
 

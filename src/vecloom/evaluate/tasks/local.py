@@ -85,7 +85,7 @@ class LocalTask:
 
     @property
     def type(self) -> str:
-        """mteb's name of the task type."""
+        """Mteb's name of the task type."""
         return "InstructionReranking" if self.follows_instructions else KINDS[self.kind]
 
     @property
