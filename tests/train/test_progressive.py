@@ -129,7 +129,8 @@ def test_the_positive_of_an_equal_anchor_is_no_negative():
 def _joined(batch):
     from vecloom.train.losses.ranks import Joined
 
-    return Joined([torch.nn.functional.normalize(part["vectors"].detach(), dim=-1) for part in batch], 0, 3, 1.0)
+    first, *rest = (torch.nn.functional.normalize(part["vectors"].detach(), dim=-1) for part in batch)
+    return Joined([first, torch.cat(rest)], 0, 3, 1.0)
 
 
 def test_wrong_pairs_weigh_less_than_right_ones():

@@ -15,6 +15,8 @@ import torch
 from torch import Tensor
 from transformers import TrainerCallback
 
+from vecloom.train.losses.info_nce import unit
+
 
 def follow(slow: torch.nn.Module, fast: torch.nn.Module, momentum: float) -> None:
     """Move ``slow`` towards ``fast``; both have the same parameters in the same order (a wrapper's names may differ)."""
@@ -38,10 +40,9 @@ class MomentumEncoder(torch.nn.Module):  # type: ignore[misc]
         return self
 
     def forward(self, features: dict[str, Any]) -> Tensor:
-        """Unit vectors of a tokenised batch: (n, d) float32."""
-        with torch.no_grad(), torch.autocast(features["input_ids"].device.type, enabled=False):
-            vectors = self.head(self.slow(dict(features))["sentence_embedding"])
-            return torch.nn.functional.normalize(vectors, dim=-1)
+        """Unit vectors of a tokenised batch: (n, d) float32. Under autocast it computes as the trained model does."""
+        with torch.no_grad():
+            return unit(self.head(self.slow(dict(features))["sentence_embedding"]))
 
     def follow(self, model: torch.nn.Module, head: torch.nn.Module, momentum: float) -> None:
         """Move towards the trained model."""

@@ -139,6 +139,10 @@ class ProgressiveContrastive(VectorLoss):
         device = features[0]["input_ids"].device
         return [digests(token_rows(column)).to(device) for column in features]
 
+    def arrange(self, columns: list[Tensor]) -> list[Tensor]:
+        """Anchors and candidates, the positives first."""
+        return [columns[0], torch.cat(columns[1:])]
+
     def prepare(self, joined: Joined, facts: list[Tensor]) -> Weighed:
         """Difficulties and weights of all rows, from a first pass over the scores."""
         texts = [join_fixed(column, gather=self.gather) for column in facts]
@@ -168,12 +172,13 @@ class ProgressiveContrastive(VectorLoss):
         return -torch.expm1(-losses), scores.gather(1, targets.unsqueeze(1)).squeeze(1)
 
     def _scores(self, joined: Joined, prepared: Weighed, rows: slice) -> tuple[Tensor, Tensor, Tensor]:
-        scores = products(joined.columns[0][rows], torch.cat(joined.columns[1:]))
-        anchors, positives, *_ = prepared.texts
-        candidates = torch.cat(prepared.texts[1:])
+        anchors, candidates = joined.columns
+        scores = products(anchors[rows], candidates)
+        asked, answers, *_ = prepared.texts
+        texts = torch.cat(prepared.texts[1:])
         # A row's own positive equals itself, so it is among the dropped; InfoNCE keeps it in.
-        drop = (candidates == anchors[rows, None]) | (candidates == positives[rows, None])
-        drop[:, : len(anchors)] |= anchors == anchors[rows, None]
+        drop = (texts == asked[rows, None]) | (texts == answers[rows, None])
+        drop[:, : len(asked)] |= asked == asked[rows, None]
         return scores, drop, torch.arange(rows.start, rows.stop, device=scores.device)
 
 

@@ -14,6 +14,7 @@ each row's loss (``row_losses``).
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 import torch
@@ -59,6 +60,10 @@ class VectorLoss(CachedLossMixin, torch.nn.Module):  # type: ignore[misc]
         """What the loss needs to know about this process' texts, before they are encoded."""
         raise NotImplementedError
 
+    def arrange(self, columns: list[Tensor]) -> list[Tensor]:
+        """Columns as ``prepare`` and ``row_losses`` want them; once for all blocks, since laying them together copies them."""
+        return columns
+
     def prepare(self, joined: Joined, facts: Any) -> Any:
         """What is worked out once for the whole batch, without gradients, from unit vectors."""
         raise NotImplementedError
@@ -90,8 +95,9 @@ class VectorLoss(CachedLossMixin, torch.nn.Module):  # type: ignore[misc]
             with_backward: send gradients back to ``reps`` block by block, and return the loss without a graph.
         """
         joined = join([unit(torch.cat(parts)) for parts in reps], gather=self.gather)
+        joined = replace(joined, columns=self.arrange(joined.columns))
         with torch.no_grad():
-            fixed = Joined([column.detach() for column in joined.columns], joined.start, joined.rows, joined.share)
+            fixed = replace(joined, columns=[column.detach() for column in joined.columns])
             prepared = self.prepare(fixed, labels)
         if with_backward:
             return self._send_back(joined, prepared)
@@ -100,7 +106,7 @@ class VectorLoss(CachedLossMixin, torch.nn.Module):  # type: ignore[misc]
 
     def _send_back(self, joined: Joined, prepared: Any) -> Tensor:
         leaves = [column.detach().requires_grad_() for column in joined.columns]
-        cut = Joined(leaves, joined.start, joined.rows, joined.share)
+        cut = replace(joined, columns=leaves)
         total = torch.zeros((), device=leaves[0].device)
         for rows in self._blocks(joined):
             part = self.row_losses(cut, prepared, rows).sum() * joined.share / joined.rows
