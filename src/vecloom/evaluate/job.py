@@ -263,15 +263,16 @@ class _Work:
         return round(texts / seconds, 1) if texts >= FAST_ENOUGH and seconds > 0 else None
 
     def _settings(self) -> dict[str, Any]:
-        from vecloom import __version__
+        from importlib.metadata import version
+
         from vecloom.runtime import cpu
 
         return {
             "seed": self.settings.seed,
             "samples": self.settings.samples,
             "rounds": self.settings.rounds,
-            "mteb": mteb_version(),
-            "vecloom": __version__,
+            "mteb": version("mteb"),
+            "vecloom": version("vecloom"),
             "python": platform.python_version(),
             "processor": cpu.name(),
             "seconds": round(time.perf_counter() - self.started, 1),
