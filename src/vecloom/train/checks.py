@@ -48,8 +48,8 @@ class Checked:
         """What a user should know, in words."""
         used, most = self.negatives
         found = [
-            f"{self.twice:,} rows repeat an earlier one" if self.twice else "",
-            f"in {self.echoes:,} rows a text stands twice" if self.echoes else "",
+            f"rows that repeat an earlier one: {self.twice:,}" if self.twice else "",
+            f"rows in which a text stands twice: {self.echoes:,}" if self.echoes else "",
             f"rows have up to {most} negatives, of which the first {used} are used" if used < most else "",
         ]
         return [note for note in found if note]

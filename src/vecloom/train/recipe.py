@@ -20,7 +20,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
 
 from vecloom.errors import UsageError
-from vecloom.train.recipe_file import GIVEN, Place, Tree, complain, read, shorthand
+from vecloom.train.recipe_file import GIVEN, Place, Tree, complain, read
 
 Shape: TypeAlias = Literal["sentences", "pairs", "triplets", "scored", "labels", "labelled-pairs"]
 SHIPPED = Path(__file__).with_name("recipes")
@@ -142,7 +142,7 @@ class Evaluation(Section):
 class Checkpoints(Section):
     """What is kept to go on from."""
 
-    every: int | None = setting(None, "steps between checkpoints; a tenth of the run", ge=1)
+    every: int | None = setting(None, "steps between checkpoints; a tenth of the run, 100 at least", ge=1)
     keep: int = setting(2, "how many of the last ones stay", ge=1)
 
 
@@ -249,7 +249,7 @@ def load_recipe(path: str | PathLike[str], overrides: Sequence[str] = ()) -> Rec
         UsageError: there is no such file, it is no YAML, a key is unknown or a value cannot be; the sentence names
             the line and the close key.
     """
-    tree = shorthand(read(_find(path), overrides))
+    tree = read(_find(path), overrides)
     try:
         recipe = Recipe.model_validate(tree.value)
     except ValidationError as error:

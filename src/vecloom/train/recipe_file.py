@@ -55,7 +55,7 @@ class Tree:
 
 
 def read(path: Path, overrides: Sequence[str] = ()) -> Tree:
-    """Read a file and lay ``key=value`` overrides over it.
+    """Read a file, write its shorthands out, and lay ``key=value`` overrides over it.
 
     Raises:
         UsageError: the file is no YAML mapping, a key stands twice in it, or an override does not parse or fit.
@@ -71,13 +71,13 @@ def read(path: Path, overrides: Sequence[str] = ()) -> Tree:
     if not isinstance(value, dict):
         raise UsageError(f"{path} is no mapping of keys to values.", "Write lines such as 'model: minilm'.")
     origins = dict(_lines(node, (), path)) if node is not None else {}
-    tree = Tree(value, origins, path.name)
+    tree = _shorthand(Tree(value, origins, path.name))
     for override in overrides:
-        tree = _overridden(tree, override)
+        tree = _shorthand(_overridden(tree, override))
     return tree
 
 
-def shorthand(tree: Tree) -> Tree:
+def _shorthand(tree: Tree) -> Tree:
     """Write out scalars that stand for a mapping, and single items that stand for a list."""
     value, origins = copy.deepcopy(tree.value), dict(tree.origins)
     for place in _LISTS:
@@ -175,9 +175,6 @@ def _put(value: Any, place: Place, new: Any, override: str) -> None:
         elif isinstance(value, list) and part == len(value):
             value.append({})
         _check(value, part, override)
-        short = _SHORT.get(pattern_of(place[: depth + 1]))
-        if short and isinstance(value[part], str):
-            value[part] = {short: value[part]}
         value = value[part]
     last = place[-1]
     if isinstance(value, list) and last == len(value):
@@ -222,3 +219,5 @@ def _shift(origins: dict[Place, str], place: Place) -> None:
     for known, line in inside.items():
         del origins[known]
         origins[(*place, 0, *known[len(place) :])] = line
+    if place in origins:
+        origins[(*place, 0)] = origins[place]

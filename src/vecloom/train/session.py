@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from transformers import set_seed
@@ -211,7 +212,8 @@ class Session:
         if trainer.args.should_save:
             self._write(summary)
         state.wait_for_everyone()
-        return summary
+        # the first process has scored; all return the same
+        return replace(summary, scores=folder_scores(self._folder))
 
     def _scores_after(self) -> dict[str, float]:
         """Take the best weights and score them in float32."""
@@ -225,10 +227,16 @@ class Session:
     def _write(self, summary: TrainSummary) -> None:
         first_last = (summary.curve[0][1], summary.curve[-1][1]) if summary.curve else None
         outcome = Outcome(
-            int(self._model.get_embedding_dimension() or 0), int(self._model.max_seq_length or 0), self._precision,
+            int(self._model.get_embedding_dimension() or 0), setup.max_length(self._model), self._precision,
             setup.processes(), summary.steps, summary.seconds, summary.pairs_per_second, first_last, summary.before,
             summary.scores, summary.best_step, summary.stopped,
         )  # fmt: skip
         card = write_card(self._folder.output.name, self._recipe, self._tables, outcome)
         setup.publish_model(self._model, self._folder.output, card)
         self._folder.write("finished.json", summary.as_dict())
+
+
+def folder_scores(folder: RunFolder) -> dict[str, float]:
+    """The scores that a finished run has kept."""
+    kept = folder.read("finished.json")
+    return dict(kept["scores"])

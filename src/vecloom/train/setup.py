@@ -21,6 +21,7 @@ _FREE = {"output", "evaluation", "checkpoints", "logging", "watch", "device"}
 """Keys that a run may change when it goes on: they do not move its curve."""
 _SCHEDULES = {"linear": "linear", "cosine": "cosine", "constant": "constant_with_warmup"}
 _TENTHS = 10
+_SELDOM = 100  # steps between checkpoints, at least: one is three times as large as the model
 
 
 def processes() -> int:
@@ -53,6 +54,12 @@ def open_model(recipe: Recipe, device: str) -> Any:
     if recipe.max_length is not None:
         model.max_seq_length = recipe.max_length
     return model
+
+
+def max_length(model: Any) -> int:
+    """Tokens after which the model cuts a text; 0 where it does not cut."""
+    limit = model.max_seq_length
+    return int(limit) if limit and math.isfinite(limit) else 0
 
 
 def total_steps(recipe: Recipe, batches: int) -> int:
@@ -110,7 +117,7 @@ def training_arguments(recipe: Recipe, folder: RunFolder, steps: int, *, device:
         logging_first_step=True,
         logging_nan_inf_filter=False,
         save_strategy="steps",
-        save_steps=recipe.checkpoints.every or tenth,
+        save_steps=recipe.checkpoints.every or max(tenth, _SELDOM),
         eval_strategy="steps" if measured else "no",
         eval_steps=(recipe.evaluation.every or tenth) if measured else None,
         report_to=reporters(recipe),

@@ -203,13 +203,18 @@ class Reporter(TrainerCallback):  # type: ignore[misc]
         self._rate = 0.0
         self._scores: dict[str, float] = {}
 
-    def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Start the clock."""
+    def on_epoch_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Start the clock: waiting for a batch counts."""
+        self._began = time.perf_counter()
+
+    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Saving does not count."""
         self._began = time.perf_counter()
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Stop it and tell."""
-        took = time.perf_counter() - self._began
+        """A step is done: tell."""
+        now = time.perf_counter()
+        took, self._began = now - self._began, now
         self._times.append(took)
         self.seconds += took
         self.steps += 1
@@ -222,8 +227,9 @@ class Reporter(TrainerCallback):  # type: ignore[misc]
         self._rate = logs.get("learning_rate", self._rate)
 
     def on_evaluate(self, args: Any, state: Any, control: Any, metrics: Mapping[str, float], **_: Any) -> None:
-        """Remember the scores."""
+        """Remember the scores; measuring does not count."""
         self._scores = {name.removeprefix("eval_"): value for name, value in metrics.items()}
+        self._began = time.perf_counter()
 
     def _now(self, state: Any) -> TrainProgress:
         each = sum(self._times) / len(self._times)
