@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from vecloom.errors import UsageError
-from vecloom.merge import bagging_plan, boom_update, core_subset, update_plan
+from vecloom.errors import DataError, UsageError
+from vecloom.merge import bagging_plan, boom_update, core_subset, update_plan, write_bags
 
 
 def test_each_data_set_is_drawn_by_itself():
@@ -56,3 +56,16 @@ def test_an_update_is_half_old_half_new():
     base, old, new = ({"w": torch.tensor(row)} for row in ([1.0, 1.0], [2.0, 1.0], [1.0, 3.0]))
     # V = [1,0] and [0,2]: half-way on the sphere, mean length 1.5
     assert boom_update(base, old, new)["w"].tolist() == pytest.approx([2.060660, 2.060660], abs=1e-5)
+
+
+def test_bags_are_written_beside_each_other(tmp_path):
+    (tmp_path / "a.jsonl").write_text("".join(f'{{"row": {row}}}\n' for row in range(10)))
+    made = write_bags({"a": tmp_path / "a.jsonl"}, tmp_path / "bags", (0.5, "rest"))
+    assert [folder.name for folder in made] == ["bag1", "bag2"]
+    rows = [line for folder in made for line in (folder / "a.jsonl").read_text().splitlines()]
+    assert sorted(rows) == sorted((tmp_path / "a.jsonl").read_text().splitlines())
+
+
+def test_a_missing_data_set_is_named(tmp_path):
+    with pytest.raises(DataError, match=r"none.jsonl cannot be read"):
+        write_bags({"a": tmp_path / "none.jsonl"}, tmp_path)

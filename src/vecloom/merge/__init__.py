@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from vecloom.merge.boom import boom_update as boom_update
     from vecloom.merge.boom import core_subset as core_subset
     from vecloom.merge.boom import update_plan as update_plan
+    from vecloom.merge.boom import write_bags as write_bags
     from vecloom.merge.job import MergeSummary as MergeSummary
     from vecloom.merge.job import run as run
     from vecloom.merge.recipe import Recipe as Recipe
@@ -42,6 +43,7 @@ _HOMES = {
     "parse_recipe": "recipe",
     "run": "job",
     "update_plan": "boom",
+    "write_bags": "boom",
 }
 
 __all__ = list(_HOMES)

@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vecloom.errors import UsageError
-from vecloom.files import text_digest
+from vecloom.errors import DataError, UsageError
+from vecloom.files import text_digest, write_text
 from vecloom.merge.spherical import multislerp
 from vecloom.merge.tensors import Tensors
 
@@ -72,6 +73,32 @@ def update_plan(old: Mapping[str, int], new: Mapping[str, int], share: float = C
     return core | {name: list(range(size)) for name, size in new.items()}
 
 
+def write_bags(
+    files: Mapping[str, str | Path], folder: str | Path, ratios: Sequence[float | str] = RATIOS, seed: int = 0
+) -> list[Path]:
+    """Write each bag's rows of JSON-lines files, to train a model on each.
+
+    Args:
+        files: each data set's file by its name.
+        folder: gets ``bag1/NAME.jsonl``, ``bag2/NAME.jsonl``, ...
+        ratios: see ``bagging_plan``.
+        seed: of the draws.
+
+    Returns:
+        the bags' folders.
+
+    Raises:
+        DataError: a file cannot be read.
+    """
+    lines = {name: _lines(Path(path)) for name, path in files.items()}
+    made = []
+    for place, bag in enumerate(bagging_plan({name: len(rows) for name, rows in lines.items()}, ratios, seed), 1):
+        made.append(Path(folder, f"bag{place}"))
+        for name, rows in bag.items():
+            write_text(made[-1] / f"{name}.jsonl", "".join(lines[name][row] + "\n" for row in rows))
+    return made
+
+
 def boom(
     base: Tensors | None, models: Sequence[Tensors], *, weights: Sequence[float] | None = None
 ) -> dict[str, torch.Tensor]:
@@ -82,6 +109,13 @@ def boom(
 def boom_update(base: Tensors | None, existing: Tensors, update: Tensors) -> dict[str, torch.Tensor]:
     """Half the existing model, half the update model."""
     return multislerp(base, [existing, update], weights=(0.5, 0.5))
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"The data set {path} cannot be read: {error}.", "Give a file of JSON lines.") from error
 
 
 def _check_ratios(ratios: Sequence[float | str]) -> None:
