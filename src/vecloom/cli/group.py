@@ -20,6 +20,9 @@ VERBS = {
     "tasks": "vecloom.cli.tasks",
     "complexity": "vecloom.cli.complexity",
     "domain-gap": "vecloom.cli.domain_gap:domain_gap",
+    "train": "vecloom.cli.train",
+    "mine": "vecloom.cli.mine",
+    "merge": "vecloom.cli.merge",
     "models": "vecloom.cli.models",
     "doctor": "vecloom.cli.doctor",
 }
@@ -73,6 +76,7 @@ def vecloom() -> None:
       vecloom search docs.index "how to resume" ask it
       vecloom embed texts.jsonl -o texts.npy    only the vectors
       vecloom eval -m minilm my-tasks/          how good is a model on them
+      vecloom train recipe.yaml                 make a better one
 
     Exit code: 0 done, 1 the work failed, 2 the call was wrong, 130 interrupted.
     """  # noqa: D301 - click wants the character \b, not a backslash

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from vecloom import __version__
 from vecloom.errors import DataError
 from vecloom.merge.directory import ModelDirectory
 from vecloom.merge.recipe import Recipe
@@ -36,7 +36,7 @@ def merge_record(
     record: dict[str, Any] = {"method": recipe.method, "inputs": inputs}
     if base:
         record["base"] = {"model": base.name, "sha256": digests[base.name]}
-    return record | {"found": dict(found), "recipe": recipe.as_dict(), "vecloom": __version__}
+    return record | {"found": dict(found), "recipe": recipe.as_dict(), "vecloom": version("vecloom")}
 
 
 def write_card(name: str, record: Mapping[str, Any], models: Sequence[ModelDirectory]) -> str:

@@ -154,7 +154,5 @@ def _training(recipe: Recipe, outcome: Outcome) -> str:
 def _versions() -> str:
     from importlib.metadata import version
 
-    names = ("torch", "transformers", "sentence-transformers")
-    from vecloom import __version__
-
-    return ", ".join([f"vecloom {__version__}", *(f"{name} {version(name)}" for name in names)])
+    names = ("vecloom", "torch", "transformers", "sentence-transformers")
+    return ", ".join(f"{name} {version(name)}" for name in names)
