@@ -111,7 +111,9 @@ def test_equal_texts_are_no_negatives(place, text):
         batch[place[0]]["vectors"] = vectors
         loss = ProgressiveContrastive(Table(4), progress=lambda: 0.0)
         joined = _joined(batch)
-        return float(loss.row_losses(joined, loss.prepare(joined, loss.facts(batch)), slice(0, 1)))
+        first = slice(0, 1)
+        scores = loss.scores(joined.columns, first)
+        return float(loss.row_losses(scores, loss.prepare(joined, loss.facts(batch)), first))
 
     assert losses(0) == pytest.approx(losses(5), abs=1e-6)
 
@@ -122,15 +124,14 @@ def test_the_positive_of_an_equal_anchor_is_no_negative():
     batch[0]["input_ids"][2] = batch[0]["input_ids"][0]
     loss = ProgressiveContrastive(Table(4), progress=lambda: 0.0)
     joined = _joined(batch)
-    _, drop, _ = loss._scores(joined, loss.prepare(joined, loss.facts(batch)), slice(0, 3))
+    drop, _ = loss._dropped(loss.prepare(joined, loss.facts(batch)), slice(0, 3))
     assert drop.tolist() == [[True, False, True], [False, True, False], [True, False, True]]
 
 
 def _joined(batch):
     from vecloom.train.losses.ranks import Joined
 
-    first, *rest = (torch.nn.functional.normalize(part["vectors"].detach(), dim=-1) for part in batch)
-    return Joined([first, torch.cat(rest)], 0, 3, 1.0)
+    return Joined([torch.nn.functional.normalize(part["vectors"].detach(), dim=-1) for part in batch], 0, 3, 1.0)
 
 
 def test_wrong_pairs_weigh_less_than_right_ones():

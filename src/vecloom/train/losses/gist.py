@@ -33,14 +33,12 @@ from torch import Tensor
 
 from vecloom.train.losses.context import Guide
 from vecloom.train.losses.guide import TEXTS, GuideVectors
-from vecloom.train.losses.info_nce import info_nce, products
+from vecloom.train.losses.info_nce import info_nce
 from vecloom.train.losses.ranks import Joined, join_fixed
 from vecloom.train.losses.texts import digests, token_rows
 from vecloom.train.losses.vector_loss import Features, VectorLoss
 
 Strategy = Literal["absolute", "relative"]
-Block = tuple[Tensor, Tensor]
-"""Rows' vectors and candidates' vectors."""
 
 
 def thresholds(guide_anchors: Tensor, guide_positives: Tensor, strategy: Strategy, margin: float) -> Tensor:
@@ -126,7 +124,7 @@ class GuidedContrastive(VectorLoss):
             [join_fixed(column, gather=self.gather) for column in facts.guide],
             [join_fixed(column, gather=self.gather) for column in facts.texts],
         )
-        bare = [self.dropped(everything, rows).all(1).sum() for rows in self._blocks(joined)]
+        bare = [self.dropped(everything, rows).all(1).sum() for rows in self.blocks(joined)]
         self.lost = float(torch.stack(bare).sum()) / joined.rows
         if self.lost > 0.5 and not self._warned:
             self._warned = True
@@ -137,28 +135,21 @@ class GuidedContrastive(VectorLoss):
             )
         return everything
 
-    def row_losses(self, joined: Joined, prepared: Judged, rows: slice) -> Tensor:
+    def pairs(self, columns: int) -> list[tuple[int, int]]:
+        """Anchors against positives; anchors and positives among themselves; anchors against each column of negatives."""
+        among = [(0, 0)] * self.contrast_anchors + [(1, 1)] * self.contrast_positives
+        return [(0, 1), *among, *((0, column) for column in range(2, columns))]
+
+    def row_losses(self, scores: Tensor, prepared: Judged, rows: slice) -> Tensor:
         """InfoNCE of each row over the candidates that are left."""
-        scores = torch.cat([products(left, right) for left, right in self._pairs(joined.columns, rows)], dim=1)
-        drop = self.dropped(prepared, rows)
         targets = torch.arange(rows.start, rows.stop, device=scores.device)
-        return info_nce(scores, targets, temperature=self.temperature, drop=drop)
+        return info_nce(scores, targets, temperature=self.temperature, drop=self.dropped(prepared, rows))
 
     def dropped(self, judged: Judged, rows: slice) -> Tensor:
         """(n, m) bool: candidates of ``rows`` that are no negatives, the positives themselves among them."""
         anchors, positives = judged.guide[0][rows], judged.guide[1][rows]
         limit = thresholds(anchors, positives, self.margin_strategy, self.margin)
-        blocks = self._pairs(judged.guide, rows)
-        drop = torch.cat([false_negatives(products(left, right), limit) for left, right in blocks], dim=1)
-        candidates = torch.cat([texts for _, texts in self._pairs(judged.texts, rows)])
+        drop = false_negatives(self.scores(judged.guide, rows), limit)
+        candidates = torch.cat([judged.texts[right] for _, right in self.pairs(len(judged.texts))])
         own = torch.stack([judged.texts[0][rows], judged.texts[1][rows]], dim=1)
         return drop | (candidates == own[:, :1]) | (candidates == own[:, 1:])
-
-    def _pairs(self, columns: list[Tensor], rows: slice) -> list[Block]:
-        anchors, positives, *negatives = columns
-        pairs = [(anchors[rows], positives)]
-        if self.contrast_anchors:
-            pairs.append((anchors[rows], anchors))
-        if self.contrast_positives:
-            pairs.append((positives[rows], positives))
-        return pairs + [(anchors[rows], column) for column in negatives]

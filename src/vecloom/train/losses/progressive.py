@@ -29,7 +29,7 @@ import torch
 from torch import Tensor
 from transformers import TrainerCallback
 
-from vecloom.train.losses.info_nce import info_nce, products
+from vecloom.train.losses.info_nce import info_nce
 from vecloom.train.losses.ranks import Joined, join_fixed
 from vecloom.train.losses.texts import digests, token_rows
 from vecloom.train.losses.vector_loss import Features, VectorLoss
@@ -139,9 +139,9 @@ class ProgressiveContrastive(VectorLoss):
         device = features[0]["input_ids"].device
         return [digests(token_rows(column)).to(device) for column in features]
 
-    def arrange(self, columns: list[Tensor]) -> list[Tensor]:
-        """Anchors and candidates, the positives first."""
-        return [columns[0], torch.cat(columns[1:])]
+    def pairs(self, columns: int) -> list[tuple[int, int]]:
+        """Anchors against positives and all negatives."""
+        return [(0, column) for column in range(1, columns)]
 
     def prepare(self, joined: Joined, facts: list[Tensor]) -> Weighed:
         """Difficulties and weights of all rows, from a first pass over the scores."""
@@ -151,7 +151,7 @@ class ProgressiveContrastive(VectorLoss):
         if share <= 0:
             self.weights = even.weights[joined.local]
             return even
-        found = [self._first_look(joined, even, rows) for rows in self._blocks(joined)]
+        found = [self._first_look(self.scores(joined.columns, rows), even, rows) for rows in self.blocks(joined)]
         difficulty, positive = (torch.cat(parts) for parts in zip(*found, strict=True))
         difficulty, positive = (join_fixed(rows, gather=self.gather) for rows in (difficulty, positive))
         noise = presumed_noise(positive, self.noise_quantile) if share > self.noise_from else None
@@ -159,27 +159,25 @@ class ProgressiveContrastive(VectorLoss):
         self.weights = weights[joined.local]
         return Weighed(texts, weights, self.beta_max * share)
 
-    def row_losses(self, joined: Joined, prepared: Weighed, rows: slice) -> Tensor:
+    def row_losses(self, scores: Tensor, prepared: Weighed, rows: slice) -> Tensor:
         """Each row's weighed loss."""
-        scores, drop, targets = self._scores(joined, prepared, rows)
+        drop, targets = self._dropped(prepared, rows)
         weights = negative_weights(scores.detach(), prepared.beta, drop) if prepared.beta else None
         losses = info_nce(scores, targets, temperature=self.temperature, drop=drop, log_weights=weights)
         return losses * prepared.weights[rows]
 
-    def _first_look(self, joined: Joined, prepared: Weighed, rows: slice) -> tuple[Tensor, Tensor]:
-        scores, drop, targets = self._scores(joined, prepared, rows)
+    def _first_look(self, scores: Tensor, prepared: Weighed, rows: slice) -> tuple[Tensor, Tensor]:
+        drop, targets = self._dropped(prepared, rows)
         losses = info_nce(scores, targets, temperature=self.temperature, drop=drop)
         return -torch.expm1(-losses), scores.gather(1, targets.unsqueeze(1)).squeeze(1)
 
-    def _scores(self, joined: Joined, prepared: Weighed, rows: slice) -> tuple[Tensor, Tensor, Tensor]:
-        anchors, candidates = joined.columns
-        scores = products(anchors[rows], candidates)
-        asked, answers, *_ = prepared.texts
-        texts = torch.cat(prepared.texts[1:])
+    def _dropped(self, prepared: Weighed, rows: slice) -> tuple[Tensor, Tensor]:
+        anchors, positives, *_ = prepared.texts
+        candidates = torch.cat(prepared.texts[1:])
         # A row's own positive equals itself, so it is among the dropped; InfoNCE keeps it in.
-        drop = (texts == asked[rows, None]) | (texts == answers[rows, None])
-        drop[:, : len(asked)] |= asked == asked[rows, None]
-        return scores, drop, torch.arange(rows.start, rows.stop, device=scores.device)
+        drop = (candidates == anchors[rows, None]) | (candidates == positives[rows, None])
+        drop[:, : len(anchors)] |= anchors == anchors[rows, None]
+        return drop, torch.arange(rows.start, rows.stop, device=drop.device)
 
 
 class Watch(TrainerCallback):  # type: ignore[misc]

@@ -7,13 +7,13 @@ batch is encoded again, from the same random state so that dropout repeats, and 
 sentence-transformers carries (1) and (3) in ``CachedLossMixin``; (2) is here. Memory holds the vectors, one block of
 scores and one small batch's graph.
 
-A subclass says what it needs to know about the texts (``facts``), what it works out once per batch (``prepare``) and
-each row's loss (``row_losses``).
+A subclass says what it needs to know about the texts (``facts``), which columns are scored against which (``pairs``),
+what it works out once per batch (``prepare``), and each row's loss from its scores (``row_losses``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, TypeAlias
 
@@ -23,12 +23,14 @@ from sentence_transformers.base.losses.merged_forward import embed_columns
 from torch import Tensor
 
 from vecloom.errors import UsageError
-from vecloom.train.losses.info_nce import unit
+from vecloom.train.losses.info_nce import products, unit
 from vecloom.train.losses.ranks import Joined, join
 
 Features: TypeAlias = dict[str, Any]
 
-SCORE_BLOCK = 1 << 22  # scores per block: 17 MB in float32
+SCORE_BLOCK = 1 << 24
+"""Scores per block: 67 MB in float32. glibc hands matrices above 32 MB back to the system when they are freed; with smaller
+ones its heap grew to 8 GB over 300 blocks."""
 
 
 class VectorLoss(CachedLossMixin, torch.nn.Module):  # type: ignore[misc]
@@ -60,16 +62,16 @@ class VectorLoss(CachedLossMixin, torch.nn.Module):  # type: ignore[misc]
         """What the loss needs to know about this process' texts, before they are encoded."""
         raise NotImplementedError
 
-    def arrange(self, columns: list[Tensor]) -> list[Tensor]:
-        """Columns as ``prepare`` and ``row_losses`` want them; once for all blocks, since laying them together copies them."""
-        return columns
+    def pairs(self, columns: int) -> list[tuple[int, int]]:
+        """Which column's rows are scored against which column, in the order of the scores."""
+        raise NotImplementedError
 
     def prepare(self, joined: Joined, facts: Any) -> Any:
         """What is worked out once for the whole batch, without gradients, from unit vectors."""
         raise NotImplementedError
 
-    def row_losses(self, joined: Joined, prepared: Any, rows: slice) -> Tensor:
-        """The losses of ``rows``, numbered over all processes' anchors: (n,)."""
+    def row_losses(self, scores: Tensor, prepared: Any, rows: slice) -> Tensor:
+        """The losses of ``rows``, numbered over all processes' anchors, from their (n, m) cosines: (n,)."""
         raise NotImplementedError
 
     def forward(self, sentence_features: Iterable[Features], labels: Tensor | None = None) -> Tensor:
@@ -95,30 +97,53 @@ class VectorLoss(CachedLossMixin, torch.nn.Module):  # type: ignore[misc]
             with_backward: send gradients back to ``reps`` block by block, and return the loss without a graph.
         """
         joined = join([unit(torch.cat(parts)) for parts in reps], gather=self.gather)
-        joined = replace(joined, columns=self.arrange(joined.columns))
         with torch.no_grad():
             fixed = replace(joined, columns=[column.detach() for column in joined.columns])
             prepared = self.prepare(fixed, labels)
         if with_backward:
-            return self._send_back(joined, prepared)
-        parts = [self.row_losses(joined, prepared, rows).sum() for rows in self._blocks(joined)]
+            total, gradients = self._by_hand(fixed, prepared)
+            # Once for all blocks: on several processes this is where the vectors' gradients travel.
+            torch.autograd.backward(joined.columns, gradients)
+            return total
+        parts = [
+            self.row_losses(self.scores(joined.columns, rows), prepared, rows).sum() for rows in self.blocks(joined)
+        ]
         return torch.stack(parts).sum() * joined.share / joined.rows
 
-    def _send_back(self, joined: Joined, prepared: Any) -> Tensor:
-        leaves = [column.detach().requires_grad_() for column in joined.columns]
-        cut = replace(joined, columns=leaves)
-        total = torch.zeros((), device=leaves[0].device)
-        for rows in self._blocks(joined):
-            part = self.row_losses(cut, prepared, rows).sum() * joined.share / joined.rows
-            part.backward()
-            total += part.detach()
-        gradients = [torch.zeros_like(leaf) if leaf.grad is None else leaf.grad for leaf in leaves]
-        # Once for all blocks: on several processes this is where the vectors' gradients travel.
-        torch.autograd.backward(joined.columns, gradients)
-        return total
+    def scores(self, columns: Sequence[Tensor], rows: slice) -> Tensor:
+        """(n, m) cosines of ``rows`` and all their candidates."""
+        return torch.cat(
+            [products(columns[left][rows], columns[right]) for left, right in self.pairs(len(columns))], dim=1
+        )
 
-    def _blocks(self, joined: Joined) -> Iterator[slice]:
-        step = max(1, self.score_block // sum(len(column) for column in joined.columns))
+    def blocks(self, joined: Joined) -> Iterator[slice]:
+        """This process' rows in parts that keep to ``score_block``."""
+        width = sum(len(joined.columns[right]) for _, right in self.pairs(len(joined.columns)))
+        step = max(1, self.score_block // width)
         end = joined.start + joined.rows
         for first in range(joined.start, end, step):
             yield slice(first, min(first + step, end))
+
+    def _by_hand(self, joined: Joined, prepared: Any) -> tuple[Tensor, list[Tensor]]:
+        """The loss, and its gradient with respect to each column.
+
+        Autograd stops at the scores: it would make a new (candidates, d) gradient for every block, where this one is added to
+        in place.
+        """
+        gradients = [torch.zeros_like(column) for column in joined.columns]
+        total = torch.zeros((), device=joined.columns[0].device)
+        for rows in self.blocks(joined):
+            scores = self.scores(joined.columns, rows).requires_grad_()
+            part = self.row_losses(scores, prepared, rows).sum() * joined.share / joined.rows
+            (slope,) = torch.autograd.grad(part, scores)
+            total += part.detach()
+            self._add(gradients, joined.columns, slope, rows)
+        return total, gradients
+
+    def _add(self, gradients: Sequence[Tensor], columns: Sequence[Tensor], slope: Tensor, rows: slice) -> None:
+        pairs = self.pairs(len(columns))
+        parts = slope.split([len(columns[right]) for _, right in pairs], dim=1)
+        with torch.autocast(slope.device.type, enabled=False):
+            for (left, right), part in zip(pairs, parts, strict=True):
+                gradients[left][rows].addmm_(part, columns[right])
+                gradients[right].addmm_(part.T, columns[left][rows])
