@@ -8,7 +8,19 @@ from click.testing import CliRunner
 from vecloom.cli import vecloom
 from vecloom.cli.group import VERBS
 
-HEAVY = ("mteb", "numpy", "pyarrow", "lancedb", "openvino", "torch", "transformers", "rich", "httpx", "sklearn", "tokenizers")
+HEAVY = (
+    "mteb",
+    "numpy",
+    "pyarrow",
+    "lancedb",
+    "openvino",
+    "torch",
+    "transformers",
+    "rich",
+    "httpx",
+    "sklearn",
+    "tokenizers",
+)
 
 
 def run(*args):

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from tests.train.toys import scored, write_rows
+
 from vecloom.errors import DataError, UsageError
 from vecloom.train.evaluator import Evaluator, _top, ndcg
 from vecloom.train.recipe import EvalTask
@@ -117,7 +117,7 @@ def test_what_cannot_be_measured_on_is_named(tmp_path):
     path = beir(tmp_path / "toy", "nobody\tnorth\t1\n")
     with pytest.raises(DataError, match="No query"):
         Evaluator([EvalTask(path=str(path))])
-    with pytest.raises(DataError, match="has no dev.tsv"):
+    with pytest.raises(DataError, match=r"has no dev.tsv"):
         Evaluator([EvalTask(path=str(path), split="dev")])
     few = write_rows(tmp_path / "few.jsonl", [json.loads('{"sentence1": "a", "sentence2": "b", "score": 1}')])
     with pytest.raises(DataError, match="holds 1 rows"):
