@@ -43,7 +43,12 @@ def start(seed: int) -> Any:
     torch.manual_seed(seed)
     model = load()
     for layer in model[0].auto_model.encoder.layer[-2:]:
-        layer.apply(model[0].auto_model._init_weights)
+        for part in layer.modules():
+            if isinstance(part, torch.nn.Linear):
+                torch.nn.init.normal_(part.weight, std=0.02)  # BERT's initialisation
+                torch.nn.init.zeros_(part.bias)
+            elif isinstance(part, torch.nn.LayerNorm):
+                part.reset_parameters()
     return model
 
 
