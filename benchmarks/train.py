@@ -11,8 +11,8 @@ batches encoded in pieces of like length, tokenising ahead). The other rows leav
 
 A step's time is from one step's end to the next one's, waiting for the batch included, the first two of each run left out; a
 round's figure is the median of its steps. CPU time, of all threads, is told too: it stands still where other work takes the
-processor away. Quality: each system trains with each seed, and STSb's test pairs are scored in fp32; the
-interval of the difference is a bootstrap over pairs of the seeds' mean scores.
+processor away. Quality: each system trains with each seed, and STSb's test pairs are scored in fp32; the interval of the mean
+difference is a bootstrap over pairs and seeds.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ import numpy as np
 import torch
 
 from vecloom.encoders.resolve import resolve
-from vecloom.files import write_text
+from vecloom.files import text_digest, write_text
 from vecloom.runtime import cpu
 from vecloom.train.machine import device_of, hardware, precision_of
 
@@ -50,34 +50,31 @@ def main() -> None:
     os.environ["TOKENIZERS_PARALLELISM"] = "true"
     os.environ["TRANSFORMERS_VERBOSITY"] = "error"
     torch.set_num_threads(options.threads)
-    report: dict[str, Any] = {
-        "machine": machine(options),
-        "rounds": options.rounds,
-        "steps": options.steps,
-        "seed": SEED,
-    }
+    report = json.loads(options.json.read_text()) if options.json.is_file() else {}
     print(f"{hardware()}, {', '.join(cpu.features())}, {options.threads} threads, {time.strftime('%Y-%m-%d')}")
     with tempfile.TemporaryDirectory() as folder:
         wanted = {REFERENCE, *(options.systems or SYSTEMS)}
         systems = {name: made for name, made in SYSTEMS.items() if name in wanted}
-        report["speed"] = {str(batch): speed(systems, batch, options, Path(folder)) for batch in options.batch}
+        if options.rounds:
+            tables = {str(batch): speed(systems, batch, options, Path(folder)) for batch in options.batch}
+            about = {"rounds": options.rounds, "steps": options.steps, "seed": SEED}
+            report[f"speed on {options.device}"] = {"machine": machine(options), **about, "batch": tables}
         if options.seeds:
-            report["quality"] = quality(options, Path(folder))
-    if options.json:
-        write_text(options.json, json.dumps(report, indent=1) + "\n")
+            report["quality"] = {"machine": machine(options), **quality(options, Path(folder))}
+    write_text(options.json, json.dumps(report, indent=1) + "\n")
 
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=5, help="of the comparison of speed; 0: none")
     parser.add_argument("--steps", type=int, default=12, help="of each run in a round")
     parser.add_argument("--batch", type=int, nargs="*", default=[32])
     parser.add_argument("--seeds", type=int, default=3, help="of the comparison of quality; 0: none")
-    parser.add_argument("--quality-steps", type=int, default=120)
+    parser.add_argument("--quality-steps", type=int, default=80)
     parser.add_argument("--threads", type=int, default=cpu.threads())
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--systems", nargs="*", help="names from the table; all by default")
-    parser.add_argument("--json", type=Path, default=RESULT)
+    parser.add_argument("--json", type=Path, default=RESULT, help="where the results go; other parts of it stay")
     options = parser.parse_args()
     os.environ["BENCH_DEVICE"] = device_of(options.device)
     return options
@@ -120,7 +117,7 @@ def pairs() -> list[tuple[str, str]]:
 
 
 def write_pairs(folder: Path, kept: list[tuple[str, str]]) -> Path:
-    path = folder / f"pairs-{len(kept)}-{abs(hash(kept[0]))}.jsonl"
+    path = folder / f"pairs-{len(kept)}-{text_digest(kept[0][0])}.jsonl"
     write_text(path, "".join(json.dumps({"anchor": one, "positive": two}) + "\n" for one, two in kept))
     return path
 

@@ -66,6 +66,18 @@ def test_a_file_of_scored_pairs_gives_a_rank_correlation(tmp_path):
     assert found == pytest.approx({"mean": 0.5, "sts_spearman": 0.5})
 
 
+def test_a_file_of_labelled_pairs_gives_average_precision(tmp_path):
+    # by cosine: east-east 1 (0), east-north-east .707 (1), east-north 0 (1), east-west -1 (0)
+    # precision at the matches: 1/2 and 2/3; their mean is 0.58333
+    rows = [("east", "east", 0), ("east", "north-east", 1), ("east", "north", 1), ("east", "west", 0)]
+    made = [dict(zip(("sentence1", "sentence2", "label"), row, strict=True)) for row in rows]
+    write_rows(tmp_path / "train.jsonl", made)
+    write_rows(tmp_path / "test.jsonl", made)
+    for path in (tmp_path, tmp_path / "test.jsonl"):
+        found = Evaluator([EvalTask(path=str(path), name="msrp")])(Compass())
+        assert found["msrp_ap"] == pytest.approx(0.583333, abs=1e-5)
+
+
 def test_a_beir_folder_gives_ndcg(tmp_path):
     # query q finds east and north equally (in order), then west; only north is right: rank 2: 1/log2(3) = 0.63093
     # query r finds west first: 1. The mean is 0.81546.

@@ -1,4 +1,4 @@
-"""Scores on the way: rank correlation on scored pairs, nDCG@10 on a BEIR folder, accuracy on labelled texts.
+"""Scores on the way: rank correlation on scored pairs, average precision on labelled pairs, nDCG@10 on a BEIR folder, accuracy.
 
 Sources: Spearman's correlation of cosine and score, as the STS tasks; nDCG with gains as graded, Järvelin and Kekäläinen 2002;
 accuracy of a logistic regression on the vectors of ``train``, counted on ``test``, as MTEB's classification tasks. For choosing
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -19,10 +19,10 @@ from vecloom.errors import DataError, UsageError
 from vecloom.train import rows
 from vecloom.train.checks import check_text, label_of, score_of
 from vecloom.train.recipe import EvalTask
-from vecloom.train.shapes import layout_of
+from vecloom.train.shapes import SYNONYMS, layout_of
 
-Matrix = npt.NDArray[np.float32]
-Encode = Callable[[list[str], str], Matrix]
+Matrix: TypeAlias = npt.NDArray[np.float32]
+Encode: TypeAlias = Callable[[list[str], str], Matrix]
 """Texts and the name of a role (query, document, text) to unit vectors."""
 
 CUT = 10
@@ -54,6 +54,28 @@ class Pairs:
 
         cosines = np.einsum("nd,nd->n", encode(self._first, "text"), encode(self._second, "text"))
         return float(spearmanr(cosines, self._scores).statistic)
+
+
+class PairLabels:
+    """Average precision of cosines for pairs that match (1) or do not (0)."""
+
+    metric = "ap"
+
+    def __init__(self, task: EvalTask, path: Path) -> None:
+        found = list(rows.read(path))[: task.limit]
+        columns = layout_of(list(found[0].values), "labelled-pairs", task.columns, str(path)).columns
+        self._first, self._second = (
+            [check_text(row.values.get(columns[side]), columns[side], f"{path}:{row.line}") for row in found]
+            for side in ("sentence1", "sentence2")
+        )
+        self._labels, _ = label_of([row.values.get(columns["label"]) for row in found], 2, str(path))
+
+    def score(self, encode: Encode) -> float:
+        """Between 0 and 1."""
+        from sklearn.metrics import average_precision_score
+
+        cosines = np.einsum("nd,nd->n", encode(self._first, "text"), encode(self._second, "text"))
+        return float(average_precision_score(self._labels, cosines))
 
 
 class Retrieval:
@@ -114,6 +136,9 @@ def ndcg(ranking: Sequence[str], grades: Mapping[str, float], cut: int = CUT) ->
     return float((gains * discount[: len(gains)]).sum()) / best if best else 0.0
 
 
+Task: TypeAlias = Pairs | PairLabels | Retrieval | Labels
+
+
 class Evaluator(BaseEvaluator):  # type: ignore[misc]
     """All tasks of a recipe, as sentence-transformers' trainer asks for them.
 
@@ -165,21 +190,40 @@ class Evaluator(BaseEvaluator):  # type: ignore[misc]
         return encode
 
 
-def _open(task: EvalTask) -> Pairs | Retrieval | Labels:
+def _open(task: EvalTask) -> Task:
     path = Path(task.path)
     if path.is_file():
-        return Pairs(task, path)
+        return _open_pairs(task, path)
     if (path / "corpus.jsonl").is_file():
         return Retrieval(task, path)
-    if path.is_dir() and _file(path, ("train",), must=False) and _file(path, ("test", "validation", "dev"), must=False):
+    if _is_labels(path):
         return Labels(task, path)
     test = _file(path, ("test", "validation", "dev"), must=False) if path.is_dir() else None
     if test is not None:
-        return Pairs(task, test)
+        return _open_pairs(task, test)
     raise DataError(
         f"{path} is nothing that can be measured on.",
-        "Give a file of scored pairs, a folder with corpus.jsonl, queries.jsonl and qrels, or one with train and test labels.",
+        "Give a file of scored or labelled pairs, a folder with corpus.jsonl, queries.jsonl and qrels, or one with train and "
+        "test labels.",
     )
+
+
+def _open_pairs(task: EvalTask, path: Path) -> Task:
+    """Pairs with a score, or with a label where there is no score."""
+    first = next(rows.read(path), None)
+    if first is None:
+        raise DataError(f"{path} holds no rows.", "Give a file with rows.")
+    names = [*first.values, *task.columns]
+    return PairLabels(task, path) if "label" in names and not {*SYNONYMS["score"]} & {*names} else Pairs(task, path)
+
+
+def _is_labels(path: Path) -> bool:
+    """Whether a folder has texts with labels to learn from and to test on, and not pairs."""
+    train = _file(path, ("train",), must=False) if path.is_dir() else None
+    if train is None or _file(path, ("test", "validation", "dev"), must=False) is None:
+        return False
+    first = next(rows.read(train), None)
+    return first is not None and not {*SYNONYMS["sentence2"]} & {*first.values}
 
 
 def _file(path: Path, names: Sequence[str], *, must: bool = True) -> Any:

@@ -21,7 +21,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-_PRICE = {"cpu": 64, "cuda": 16384}  # tokens that a piece costs beside its own; measured, see docs/performance.md
+_PRICE = {"cpu": 64, "cuda": 16384}  # tokens that a piece costs beside its own, on the CPU per thread; benchmarks/train.py
 
 
 def cuts(lengths: Sequence[int], price: float) -> list[tuple[int, int]]:
@@ -104,7 +104,7 @@ def _lean_forward(self: Any, features: dict[str, Any], **kwargs: Any) -> dict[st
     lengths = mask.sum(1)
     order = torch.argsort(lengths, stable=True)
     ascending = lengths[order].tolist()
-    pieces = cuts(ascending, _PRICE.get(mask.device.type, 0))
+    pieces = cuts(ascending, _price(mask.device.type))
     if len(pieces) == 1 and ascending[-1] == mask.shape[1]:
         return _plain(self, features, kwargs, precision)
     made = []
@@ -117,6 +117,11 @@ def _lean_forward(self: Any, features: dict[str, Any], **kwargs: Any) -> dict[st
         if key not in features:
             features[key] = _joined([part[key] for part in made], back, mask.shape[1])
     return features
+
+
+def _price(device: str) -> float:
+    """More threads finish tokens sooner, and a piece's fixed part hardly."""
+    return _PRICE.get(device, 0) * (torch.get_num_threads() if device == "cpu" else 1)
 
 
 def _plain(self: Any, features: dict[str, Any], kwargs: dict[str, Any], precision: str) -> dict[str, Any]:
