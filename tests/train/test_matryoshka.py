@@ -186,9 +186,9 @@ def test_widths_are_a_weighted_sum_of_losses_of_scaled_prefixes():
     assert found.item() == pytest.approx(expected, rel=1e-5)
 
 
-def test_widths_are_halved_down_to_32():
-    assert widths(768) == [768, 384, 192, 96, 48]
-    assert widths(384) == [384, 192, 96, 48]
+def test_widths_are_those_of_the_paper_below_the_models_own():
+    assert widths(768) == [768, 512, 256, 128, 64, 32]
+    assert widths(384) == [384, 256, 128, 64, 32]
     assert widths(32) == [32]
 
 

@@ -119,7 +119,7 @@ class WrapperOptions(LossOptions):
 class MatryoshkaOptions(WrapperOptions):
     """Matryoshka representation learning."""
 
-    dims: tuple[Positive, ...] | None = None  # halves of the full width down to 32, as in 2DMSE
+    dims: tuple[Positive, ...] | None = None  # the full width and 2DMSE's below it: 512, 256, 128, 64, 32
     weights: tuple[float, ...] | None = None  # MRL: all 1
     dims_per_step: int = -1  # all; MRL
 

@@ -16,15 +16,12 @@ from vecloom.train.losses.context import LossContext
 from vecloom.train.losses.options import Matryoshka2dOptions, MatryoshkaOptions
 from vecloom.train.losses.table import base_options, table
 
-SMALLEST = 32  # 2DMSE's narrowest
+NARROWER = (512, 256, 128, 64, 32)  # 2DMSE, for 768 dimensions
 
 
 def widths(dim: int) -> list[int]:
-    """The full width and its halves, down to 32, as 2DMSE has them for 768; for 384: 384, 192, 96, 48."""
-    found = [dim]
-    while found[-1] // 2 >= SMALLEST:
-        found.append(found[-1] // 2)
-    return found
+    """The full width and 2DMSE's widths below it: for 384 dimensions 384, 256, 128, 64, 32."""
+    return [dim, *(width for width in NARROWER if width < dim)]
 
 
 def make_matryoshka(model: Any, options: MatryoshkaOptions, context: LossContext) -> torch.nn.Module:
