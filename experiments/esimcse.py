@@ -27,7 +27,7 @@ from vecloom.train.losses import make_loss
 
 SEEDS = (0, 1, 2, 3)
 BATCH, STEPS = 64, 50
-RATE = 1e-4
+RATE = 3e-4
 VARIANTS: dict[str, dict[str, Any]] = {
     "SimCSE": {"repeat_rate": 0.0, "queue_size": 0},
     "+ repetition": {"queue_size": 0},
@@ -82,7 +82,7 @@ def main() -> None:
     }
     if parser.parse_args().rates:
         dev = {"STSb validation": tests["STSb validation"]}
-        for rate in (3e-5, 1e-4, 3e-4):
+        for rate in (3e-5, 1e-4, 3e-4, 1e-3):
             print(rate, one(99, VARIANTS["SimCSE"], rate, sentences[:-4000], dev)["STSb validation"], flush=True)
         return
     kept = Kept("esimcse")
