@@ -16,7 +16,7 @@ from scipy.stats import rankdata
 import vecloom as vl
 
 SAMPLES = 500
-MOST = 1000  # rows of a test
+MOST = 1500  # rows of a test
 THREADS = int(os.environ.get("OMP_NUM_THREADS", "2"))
 INSIDE = ("STSb", "Banking77", "TREC QA", "Cranfield", "MSRP")
 OUTSIDE = ("STS15", "TREC classes")
