@@ -56,9 +56,10 @@ def main() -> None:
         "machine": {"cpu": cpu.name(), "threads": options.threads, "date": time.strftime("%Y-%m-%d")},
         "models": options.models, "megabytes": size_of_one() // 10**6, "rounds": options.rounds, "jobs": results,
     }  # fmt: skip
-    show(results)
+    print("\n" + table(report))
     if options.json:
         write_text(options.json, json.dumps(report, indent=1) + "\n")
+        write_text(options.json.with_suffix(".md"), table(report))
 
 
 def parse() -> argparse.Namespace:
@@ -199,12 +200,17 @@ def medians(runs: list[dict[str, float]]) -> dict[str, float]:
     return {key: statistics.median(run[key] for run in runs) for key in runs[0]}
 
 
-def show(results: dict[str, Any]) -> None:
-    print("\n| job | system | seconds | peak RSS, MB | private, MB |\n| --- | --- | ---: | ---: | ---: |")
-    for job, found in results.items():
+def table(report: dict[str, Any]) -> str:
+    """Markdown of all jobs, and of the machine."""
+    lines = ["| job | system | seconds | peak RSS, MB | private, MB |", "| --- | --- | ---: | ---: | ---: |"]
+    for job, found in report["jobs"].items():
         for name, told in found.items():
             form = "{:.2f}" if name == "ratio" else "{:,.1f}"
-            print(f"| {job} | {name} | {' | '.join(form.format(value) for value in told.values())} |")
+            lines.append(f"| {job} | {name} | {' | '.join(form.format(value) for value in told.values())} |")
+    machine = report["machine"]
+    told = f"{report['models']} models of {report['megabytes']} MB and their base (slerp: one and the base), a process each"
+    lines += ["", f"{told}; medians of {report['rounds']} rounds, {machine['threads']} threads, {machine['cpu']}."]
+    return "\n".join([*lines, "Made by `python benchmarks/merge.py --mergekit PYTHON`."]) + "\n"
 
 
 if __name__ == "__main__":
