@@ -4,6 +4,7 @@ import json
 
 import pytest
 from tests.train import toys
+from tests.train.conftest import one_thread  # noqa: F401 - a fixture
 
 from vecloom.cli.mine import FORMATS
 from vecloom.cli.train import line, said

@@ -216,3 +216,29 @@ def test_data_sets_of_different_columns_cannot_be_mixed_in_a_batch(tmp_path):
     with pytest.raises(UsageError, match=r"'x' is pairs and 'y' is triplets.*one-task"):
         fit(tmp_path, files, mixing={"batches": "mixed"})
     fit(tmp_path, files)
+
+
+def test_a_data_set_of_the_hub_is_read_like_a_file(monkeypatch):
+    import datasets
+
+    asked = []
+
+    def load(name, subset, split):
+        asked.append((name, subset, split))
+        return datasets.Dataset.from_list([{"query": "a", "answer": "b"}, {"query": "c", "answer": "d"}])
+
+    monkeypatch.setattr(datasets, "load_dataset", load)
+    found = read_table(DataSource(hub="someone/faq", subset="en", split="dev", limit=1))
+    assert asked == [("someone/faq", "en", "dev")]
+    assert (found.name, found.rows.to_list()) == ("faq", [{"anchor": "a", "positive": "b"}])
+
+
+def test_a_data_set_that_the_hub_does_not_give_is_named(monkeypatch):
+    import datasets
+
+    def load(*_, **__):
+        raise ConnectionError("Couldn't reach 'someone/faq' on the Hub\nmore")
+
+    monkeypatch.setattr(datasets, "load_dataset", load)
+    with pytest.raises(DataError, match=r"'someone/faq' cannot be read: Couldn't reach 'someone/faq' on the Hub\."):
+        read_table(DataSource(hub="someone/faq"))

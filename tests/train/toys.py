@@ -7,12 +7,9 @@ import random
 from pathlib import Path
 from typing import Any
 
-import torch
 from tests.encoders.tiny import WORDS, make
 
 from vecloom.train.recipe import Recipe
-
-torch.set_num_threads(1)  # for matrices this small a second thread costs more than it brings
 
 
 def sentence(chance: random.Random, low: int = 3, high: int = 12) -> str:
