@@ -9,7 +9,8 @@ layers, cut to each width, before training and after each way.
 
 Then ``vecloom.train.truncate`` writes a model of three layers, and both encode the test sentences with
 sentence-transformers in float32 on one thread, in turn, three times each.
-Writes ``experiments/results/matryoshka_2d.json``, ``.md`` and ``.svg``; a stopped run goes on where it was.
+Writes ``experiments/results/matryoshka_2d.json``, ``.md`` and ``docs/systems/matryoshka-2d.svg``; a stopped run goes on
+where it was.
 """
 
 from __future__ import annotations
@@ -25,10 +26,11 @@ import numpy as np
 import torch
 from sentence_transformers import SentenceTransformer
 
-from training import RESULTS, Kept, Pairs, autocast, cell, load, machine, report, spearman, sts, train
+from training import Kept, Pairs, autocast, cell, load, machine, report, spearman, sts, train
 from vecloom.train.losses import make_loss
 from vecloom.train.truncate import truncate
 
+FIGURE = Path(__file__).parents[1] / "docs" / "systems" / "matryoshka-2d.svg"
 SEEDS = (0, 1, 2, 3)
 BATCH, STEPS = 32, 80
 RATE = 5e-5  # 2DMSE, as remembered
@@ -170,7 +172,7 @@ def draw(kept: Kept) -> None:
     axes[0].set_ylabel("Spearman x 100, STSb test")
     axes[0].legend(frameon=False)
     figure.tight_layout()
-    figure.savefig(RESULTS / "matryoshka_2d.svg", metadata={"Date": None})
+    figure.savefig(FIGURE, metadata={"Date": None})
 
 
 if __name__ == "__main__":

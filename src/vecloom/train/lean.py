@@ -21,7 +21,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-_PRICE = {"cpu": 64, "cuda": 16384}  # tokens that a piece costs beside its own, on the CPU per thread; benchmarks/train.py
+_PRICE = {
+    "cpu": 64,
+    "cuda": 16384,
+}  # tokens that a piece costs beside its own, on the CPU per thread; benchmarks/train.py
 
 
 def cuts(lengths: Sequence[int], price: float) -> list[tuple[int, int]]:
