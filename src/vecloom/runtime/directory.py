@@ -34,6 +34,9 @@ _LEGACY_POOLING = {
     "pooling_mode_lasttoken": "lasttoken",
 }
 _DOCUMENT_PROMPTS = ("document", "passage", "corpus")
+_STOCK = {"Transformer", "Pooling", "Dense", "Normalize"}
+_NO_VECTORS = {"Normalize", "PairHead"}
+"""Modules that the network need not run: length is set afterwards, and a head scores pairs of finished vectors."""
 _SPARE_POSITIONS = {"roberta": 2, "xlm-roberta": 2, "camembert": 2, "mpnet": 2}
 """Positions that these families keep for padding, and that texts therefore cannot use."""
 
@@ -55,6 +58,7 @@ class ModelSpec:
         lower_case: lower the text before tokenising (an old setting of sentence-transformers).
         max_length: tokens after which a text is cut.
         extra_modules: class names of modules that only torch can run.
+        own_folders: folders of modules that are no stock ones.
     """
 
     path: Path
@@ -69,6 +73,7 @@ class ModelSpec:
     lower_case: bool = False
     max_length: int = 512
     extra_modules: tuple[str, ...] = ()
+    own_folders: tuple[Path, ...] = ()
 
     def prompt(self, kind: str) -> str:
         """The stored text to put before a text of this kind, as sentence-transformers' encode_query and encode_document."""
@@ -113,7 +118,9 @@ class ModelSpec:
         if self.weights.suffix == ".json":
             shards = set(_read_json(self.weights)["weight_map"].values())
             files += [self.weights_path / shard for shard in sorted(shards)]
-        return files + [folder / "model.safetensors" for folder in self.dense]
+        own = [folder / name for folder in self.own_folders for name in ("config.json", "model.safetensors")]
+        files += [folder / "model.safetensors" for folder in self.dense]
+        return files + [file for file in own if file.is_file()]
 
 
 def read_spec(path: Path) -> ModelSpec:
@@ -131,6 +138,7 @@ def read_spec(path: Path) -> ModelSpec:
     settings = _optional_json(weights_path / "sentence_bert_config.json")
     saved = _optional_json(path / "config_sentence_transformers.json")
     pooling, include_prompt, dense, extra = _read_pipeline(path, modules[1:], kinds[1:])
+    own = [path / module["path"] for module, kind in zip(modules, kinds, strict=True) if kind not in _STOCK]
     return ModelSpec(
         path=path,
         weights_path=weights_path,
@@ -144,7 +152,19 @@ def read_spec(path: Path) -> ModelSpec:
         lower_case=bool(settings.get("do_lower_case")),
         max_length=_max_length(settings, config, _optional_json(weights_path / "tokenizer_config.json")),
         extra_modules=extra,
+        own_folders=tuple(own),
     )
+
+
+def is_trusted(path: Path) -> bool:
+    """Whether a model's modules are all sentence-transformers' or vecloom's, and its network one of transformers.
+
+    sentence-transformers imports vecloom's modules under ``trust_remote_code`` only, which would run a directory's own code too.
+    """
+    modules = _read_json(path / "modules.json") if (path / "modules.json").is_file() else []
+    kinds = [str(module["type"]) for module in modules]
+    known = all(kind.startswith(("sentence_transformers.", "vecloom.")) for kind in kinds)
+    return known and not any("auto_map" in _read_json(config) for config in path.rglob("config.json"))
 
 
 def read_tokenizer(spec: ModelSpec) -> Tokenizer:
@@ -182,7 +202,7 @@ def _read_pipeline(
                 extra.append(f"Pooling({pooling})")
         elif kind == "Dense" and _plain_dense(path / module["path"]):
             dense.append(path / module["path"])
-        elif kind != "Normalize":
+        elif kind not in _NO_VECTORS:
             extra.append(kind)
     if not pooling:
         extra.append("no Pooling")

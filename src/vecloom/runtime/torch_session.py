@@ -17,7 +17,7 @@ from typing import Any
 from vecloom.errors import BackendError, MissingExtraError, ModelError, first_line
 from vecloom.runtime import cpu
 from vecloom.runtime.batching import Batch, Floats
-from vecloom.runtime.directory import ModelSpec
+from vecloom.runtime.directory import ModelSpec, is_trusted
 from vecloom.runtime.session import Emit
 
 CUDA_CELLS = 32_768
@@ -96,7 +96,11 @@ def _load_modules(spec: ModelSpec, device: str, dtype: Any) -> list[Any]:
     try:
         with quiet_loading():
             model = sentence_transformers.SentenceTransformer(
-                str(spec.path), device=device, local_files_only=True, model_kwargs={"dtype": dtype}
+                str(spec.path),
+                device=device,
+                local_files_only=True,
+                trust_remote_code=is_trusted(spec.path),
+                model_kwargs={"dtype": dtype},
             )
     except Exception as error:  # whatever a foreign model raises, the user needs one sentence
         raise ModelError(
