@@ -67,6 +67,10 @@ class ModelMismatchError(StoreError):
     """An index was made by another model than the one that asks."""
 
 
+class DocumentNotFoundError(StoreError):
+    """An index holds no document of this name."""
+
+
 class FilterError(UsageError):
     """A ``where`` filter does not parse or names a field that is not there."""
 

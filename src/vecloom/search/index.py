@@ -22,7 +22,7 @@ import numpy as np
 
 from vecloom.data import Chunker
 from vecloom.encoders.protocol import Encoder, Progress, Vectors
-from vecloom.errors import ModelMismatchError, StoreError, UsageError, from_os_error
+from vecloom.errors import ModelMismatchError, UsageError, from_os_error
 from vecloom.search import maintain, metadata, schema, store
 from vecloom.search.describe import describe
 from vecloom.search.exact import unit
@@ -30,6 +30,7 @@ from vecloom.search.lock import writer_lock
 from vecloom.search.metadata import Metadata
 from vecloom.search.query import answer
 from vecloom.search.results import AddReport, AnnInfo, Hit, IndexInfo, Mode
+from vecloom.search.similar import similar
 from vecloom.search.snapshot import Ranked, Snapshot, take_snapshot
 from vecloom.search.store import Store
 from vecloom.search.vectors import open_vectors
@@ -86,7 +87,7 @@ class Index:
         tokens = min(chunk_tokens, encoder.max_length)
         overlap = min(overlap, tokens // 2) if tokens < chunk_tokens else overlap
         Chunker(None, tokens, overlap)  # sizes that cannot be are refused before anything is written
-        _check_new(folder, overwrite)
+        metadata.check_new(folder, overwrite)
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -277,9 +278,18 @@ class Index:
         return self.search_many([query], k, mode=mode, where=where)[0]
 
     def search_many(
-        self, queries: Sequence[str], k: int = 10, *, mode: Mode = "hybrid", where: str | None = None
+        self,
+        queries: Sequence[str],
+        k: int = 10,
+        *,
+        mode: Mode = "hybrid",
+        where: str | None = None,
+        vectors: Vectors | None = None,
     ) -> list[list[Hit]]:
-        """``search`` for several queries, which are encoded together and answered from one version."""
+        """``search`` for several queries, which are encoded together and answered from one version.
+
+        ``vectors``, ``(len(queries), dim)``, are those of the queries where they are known already; no model is needed then.
+        """
         if mode not in MODES:
             raise UsageError(f"There is no search mode {mode!r}.", f"Use one of {', '.join(MODES)}.")
         for query in queries:
@@ -288,11 +298,13 @@ class Index:
         _check_k(k)
         if not queries:
             return []
-        vectors = None
-        if mode != "keyword":
-            encoder = self._needs_encoder(f"search by {mode}")
-            vectors = self._checked(encoder.encode(list(queries), kind="query"))
-        return answer(self._current(), queries, vectors, k, mode, where)
+        if mode == "keyword":
+            return answer(self._current(), queries, None, k, mode, where)
+        if vectors is None:
+            vectors = self._needs_encoder(f"search by {mode}").encode(list(queries), kind="query")
+        if len(vectors) != len(queries):
+            raise UsageError(f"There are {len(vectors)} vectors for {len(queries)} queries.", "Give one for each.")
+        return answer(self._current(), queries, self._checked(vectors), k, mode, where)
 
     def search_vector(self, vector: Vectors, k: int = 10, *, where: str | None = None) -> list[Hit]:
         """The chunks nearest to a vector of shape ``(dim,)``, by cosine.
@@ -303,6 +315,17 @@ class Index:
         """
         _check_k(k)
         return answer(self._current(), [""], self._checked(np.asarray(vector)[None]), k, "vector", where)[0]
+
+    def similar(self, name: str, k: int = 10, *, where: str | None = None) -> list[Hit]:
+        """The chunks of other documents that are nearest to a document or chunk, by cosine; see ``vecloom.search.similar``.
+
+        Raises:
+            DocumentNotFoundError: there is no such document.
+            UsageError: its vectors have no direction, or ``k`` is below 1.
+            FilterError: the filter does not parse, or names what is not there.
+        """
+        _check_k(k)
+        return similar(self._current(), name, k, where)
 
     def nearest(self, vectors: Vectors, k: int = 10) -> list[Ranked]:
         """Only places and cosines of the rows nearest to each of ``(m, dim)`` vectors: what ``search_vector`` ranks by.
@@ -375,14 +398,6 @@ class Index:
 def _check_k(k: int) -> None:
     if k < 1:
         raise UsageError(f"k={k} hits cannot be given.", "Ask for 1 or more.")
-
-
-def _check_new(folder: Path, overwrite: bool) -> None:
-    if (folder / metadata.FILE).exists():
-        if not overwrite:
-            raise StoreError(f"{folder} holds an index already.", "Open it to add to it, or overwrite it.")
-    elif folder.is_dir() and any(folder.iterdir()):
-        raise UsageError(f"{folder} holds other files.", "Choose a new folder for the index.")
 
 
 def _below(source: str, sources: Sequence[str] | None) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from vecloom.errors import StoreError
+from vecloom.errors import StoreError, UsageError
 from vecloom.files import write_text
 from vecloom.search.results import AnnInfo
 
@@ -76,6 +76,20 @@ def stamp(folder: Path) -> tuple[int, int, int]:
     except OSError:
         return (0, 0, 0)
     return found.st_ino, found.st_mtime_ns, found.st_size
+
+
+def check_new(folder: Path, overwrite: bool) -> None:
+    """Refuse a folder in which no new index can be made.
+
+    Raises:
+        StoreError: an index is there, and is not to be overwritten.
+        UsageError: it holds other files.
+    """
+    if (folder / FILE).exists():
+        if not overwrite:
+            raise StoreError(f"{folder} holds an index already.", "Open it to add to it, or overwrite it.")
+    elif folder.is_dir() and any(folder.iterdir()):
+        raise UsageError(f"{folder} holds other files.", "Choose a new folder for the index.")
 
 
 def read(folder: Path) -> Metadata:

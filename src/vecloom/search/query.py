@@ -51,13 +51,14 @@ def answer(
         by_vector = snapshot.nearest(vectors, depth, snapshot.allowed(where))
     by_word = [snapshot.words(text, depth, where) for text in texts] if mode != "vector" else []
     if mode == "hybrid":
-        places = [_fuse(v, w, k) for v, w in zip(by_vector, by_word, strict=True)]
+        ranks = [_fuse(v, w, k) for v, w in zip(by_vector, by_word, strict=True)]
     else:
-        places = [_list(ranked, mode) for ranked in (by_vector if mode == "vector" else by_word)]
-    return hits(snapshot, places)
+        ranks = [places(ranked, mode) for ranked in (by_vector if mode == "vector" else by_word)]
+    return hits(snapshot, ranks)
 
 
-def _list(ranked: Ranked, mode: Mode) -> list[Place]:
+def places(ranked: Ranked, mode: Mode) -> list[Place]:
+    """The places of one list, ``vector`` or ``keyword``."""
     vector = mode == "vector"
     return [
         Place(int(offset), float(score), rank if vector else None, None if vector else rank)
@@ -72,15 +73,15 @@ def _fuse(by_vector: Ranked, by_word: Ranked, k: int) -> list[Place]:
     return [Place(offset, score, vector.get(offset), word.get(offset)) for offset, score in fused]
 
 
-def hits(snapshot: Snapshot, places: Sequence[Sequence[Place]]) -> list[list[Hit]]:
+def hits(snapshot: Snapshot, ranks: Sequence[Sequence[Place]]) -> list[list[Hit]]:
     """Fetch the rows of all places in one go."""
-    offsets = sorted({place.offset for one in places for place in one})
+    offsets = sorted({place.offset for one in ranks for place in one})
     if not offsets:
-        return [[] for _ in places]
+        return [[] for _ in ranks]
     fields = snapshot.store.fields
     table = snapshot.store.take(offsets, [*OWN, *fields.values()])
     rows = dict(zip(offsets, table.to_pylist(), strict=True))
-    return [[_hit(place, rows[place.offset], fields) for place in one] for one in places]
+    return [[_hit(place, rows[place.offset], fields) for place in one] for one in ranks]
 
 
 def _hit(place: Place, row: dict[str, Any], fields: dict[str, str]) -> Hit:
