@@ -1,0 +1,139 @@
+"""How the server says no: in OpenAI's shape below ``/v1/``, in text-embeddings-inference's everywhere else.
+
+OpenAI: ``{"error": {"message", "type", "param", "code"}}``. TEI: ``{"error", "error_type"}``. A route raises ``Problem``; a
+middleware answers with ``refuse``; ``install`` turns all else that an application raises (an unknown path, a wrong method, a body
+that is not what the document says, vecloom's own errors) into one of them. What went wrong inside is logged, not told.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from starlette.responses import Response
+
+from vecloom.errors import UsageError, VecloomError
+from vecloom.serve.asgi import ASGIApp, Scope
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+    from starlette.requests import Request
+
+log = logging.getLogger("vecloom.serve")
+
+OPENAI_TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
+OPENAI_CODES = {
+    401: "invalid_api_key",
+    403: "insufficient_scope",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "request_too_large",
+    415: "unsupported_media_type",
+    429: "rate_limit_exceeded",
+    503: "not_ready",
+}
+TEI_TYPES = {413: "Validation", 422: "Validation", 424: "Backend", 429: "Overloaded", 500: "Backend", 503: "Unhealthy"}
+
+
+class Problem(Exception):  # noqa: N818 - it is an answer as much as an error
+    """An answer that says no.
+
+    Args:
+        status: HTTP status.
+        message: what is wrong and what to do; goes to the client.
+        code: OpenAI's machine-readable word; by status where it is not given.
+        param: which part of the request is wrong.
+        kind: TEI's ``error_type``; by status where it is not given.
+        headers: to send along (``Retry-After``).
+    """
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        code: str | None = None,
+        param: str | None = None,
+        kind: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status, self.message, self.code, self.param, self.kind = status, message, code, param, kind
+        self.headers = dict(headers or {})
+
+
+def overloaded(seconds: float) -> Problem:
+    """429: try again in so many seconds."""
+    wait = max(1, round(seconds))
+    return Problem(429, "The server is busy; try again later.", headers={"Retry-After": str(wait)})
+
+
+def is_openai(path: str) -> bool:
+    """Which of the two shapes a path has."""
+    return path.startswith("/v1/")
+
+
+def response(path: str, problem: Problem) -> Response:
+    """The answer, in the shape that clients of this path expect."""
+    status = problem.status
+    if is_openai(path):
+        kind = OPENAI_TYPES.get(status, "invalid_request_error" if status < 500 else "server_error")
+        code = problem.code or OPENAI_CODES.get(status)
+        body: dict[str, Any] = {
+            "error": {"message": problem.message, "type": kind, "param": problem.param, "code": code}
+        }
+    else:
+        body = {"error": problem.message, "error_type": problem.kind or TEI_TYPES.get(status, "Validation")}
+    return Response(orjson.dumps(body), status, problem.headers, "application/json")
+
+
+def refuse(scope: Scope, status: int, message: str) -> ASGIApp:
+    """For middlewares: an ASGI application that gives one answer."""
+    return response(scope["path"], Problem(status, message))
+
+
+def from_error(error: VecloomError) -> Problem:
+    """What a client is told of an error of vecloom: all of a wrong call, only the kind of anything else."""
+    if isinstance(error, UsageError):
+        return Problem(400, str(error))
+    return Problem(500, "The server failed; its log says where.")
+
+
+def install(app: FastAPI) -> None:
+    """Have the application answer in these shapes whatever it raises."""
+    from fastapi.exceptions import RequestValidationError
+    from starlette.exceptions import HTTPException
+
+    async def on_problem(request: Request, error: Exception) -> Response:
+        return response(request.url.path, error)  # type: ignore[arg-type]
+
+    async def on_http(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        told = f"There is no {request.url.path}." if error.status_code == 404 else str(error.detail)
+        return response(request.url.path, Problem(error.status_code, told, headers=error.headers))
+
+    async def on_invalid(request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        return response(request.url.path, invalid(request.url.path, error.errors()))
+
+    async def on_error(request: Request, error: Exception) -> Response:
+        assert isinstance(error, VecloomError)
+        problem = from_error(error)
+        if problem.status == 500:
+            log.error("a request failed", exc_info=error)
+        return response(request.url.path, problem)
+
+    app.add_exception_handler(Problem, on_problem)
+    app.add_exception_handler(HTTPException, on_http)
+    app.add_exception_handler(RequestValidationError, on_invalid)
+    app.add_exception_handler(VecloomError, on_error)
+
+
+def invalid(path: str, errors: Any) -> Problem:
+    """A body, path or query that is not what the document says: names the first place, quotes nothing."""
+    first = errors[0]
+    place = ".".join(str(part) for part in first["loc"] if part != "body")
+    message = f"{place or 'The request'}: {first['msg']}."
+    return Problem(400 if is_openai(path) else 422, message, param=place or None, code="invalid_value")

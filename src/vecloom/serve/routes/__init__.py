@@ -1,0 +1,1 @@
+"""The paths that the server answers, one module for each API."""

@@ -1,0 +1,74 @@
+"""What a server may be told: addresses, limits, doors. One frozen object, shown in ``/info`` and in the OpenAPI document."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from vecloom.errors import UsageError
+
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+MEGABYTE = 2**20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """All settings of a server; the defaults are safe and need no configuration.
+
+    Attributes:
+        host: address to listen on; anything but the loopback needs ``key_file`` or ``insecure``.
+        port: TCP port; 0 lets the system choose.
+        key_file: API keys (``vecloom.serve.keys``); None: no keys are asked for.
+        insecure: listen to the network without keys all the same.
+        cors_origins: web origins whose pages may call the server; none by default.
+        log_texts: let what clients wrote into the logs.
+        tracing: send OpenTelemetry traces (extra ``[otel]``).
+        max_body_bytes: longest request body.
+        max_texts: most texts of one request. TEI calls it ``max_client_batch_size``.
+        max_text_characters: longest text; a text may be cut by the model long before.
+        max_concurrent_requests: requests for inference that are answered or wait at a time; more get 429.
+        max_queue_tokens: tokens that may wait for a model; a request that does not fit gets 429. One request alone always fits.
+        max_batch_tokens: tokens that are handed to a model at a time, over all requests. Smaller answers short requests sooner
+            while long ones run; larger computes a little faster.
+        cache_bytes: memory for vectors of short texts that were asked for lately; 0 switches it off.
+        drain_seconds: how long open requests may go on after SIGTERM.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    key_file: Path | None = None
+    insecure: bool = False
+    cors_origins: tuple[str, ...] = ()
+    log_texts: bool = False
+    tracing: bool = False
+    max_body_bytes: int = 64 * MEGABYTE
+    max_texts: int = 16_384
+    max_text_characters: int = 1_000_000
+    max_concurrent_requests: int = 512
+    max_queue_tokens: int = 4 * MEGABYTE
+    max_batch_tokens: int = 2048
+    cache_bytes: int = 32 * MEGABYTE
+    drain_seconds: int = 30
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be.
+
+        Raises:
+            UsageError: a limit is not positive, or the network is let in without keys.
+        """
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.name.startswith("max_") and value < 1:
+                raise UsageError(f"{field.name}={value} is not possible.", "Use 1 or more.")
+        if self.cache_bytes < 0 or self.drain_seconds < 0:
+            raise UsageError("cache_bytes and drain_seconds cannot be negative.", "Use 0 or more.")
+        if self.host not in LOOPBACK and self.key_file is None and not self.insecure:
+            raise UsageError(
+                f"Listening on {self.host} without keys would let everybody on the network in.",
+                "Make a key file and give it with --keys, or say --insecure.",
+            )
+
+    def limits(self) -> dict[str, Any]:
+        """The limits by name, as ``/info`` shows them."""
+        return {field.name: getattr(self, field.name) for field in fields(self) if field.name.startswith("max_")}

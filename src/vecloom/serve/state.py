@@ -1,0 +1,83 @@
+"""What a running server holds. Routes reach it with ``state_of(request)``."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from vecloom.encoders.protocol import Encoder
+from vecloom.serve.engine import Engine
+from vecloom.serve.metrics import Metrics
+from vecloom.serve.problems import Problem
+from vecloom.serve.settings import Settings
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from vecloom.search import Index
+    from vecloom.serve.keys import KeyRing
+
+
+@dataclass(kw_only=True)
+class State:
+    """Everything that a server has loaded, and whether it can answer.
+
+    Attributes:
+        settings: as given.
+        metrics: the instruments; the engine and the middlewares write to them.
+        models: encoders by the name that requests use; the first is the default.
+        engine: computes vectors for all requests. ``engine.encoder(name)`` is the model as an ``Encoder`` whose calls, from any
+            worker thread, take their fair turn with the other requests.
+        indexes: by the name in the path. Each is opened with such an encoder, so that a long ``add`` does not hold up a search;
+            its methods block, so call them in a thread (``anyio.to_thread.run_sync``).
+        keys: the key ring, or None where no keys are asked for.
+        started: Unix time.
+        draining: SIGTERM has come: open requests are finished, new ones should go elsewhere.
+    """
+
+    settings: Settings
+    metrics: Metrics
+    models: Mapping[str, Encoder]
+    engine: Engine
+    indexes: Mapping[str, Index] = field(default_factory=dict)
+    keys: KeyRing | None = None
+    started: float = field(default_factory=time.time)
+    draining: bool = False
+
+    @property
+    def ready(self) -> bool:
+        """Whether a request that comes now will be answered."""
+        return self.engine.running and not self.draining
+
+    def model_name(self, name: str | None) -> str:
+        """The model that a request means; the default where it names none.
+
+        Raises:
+            Problem: 404, there is no such model.
+        """
+        if name is None:
+            return next(iter(self.models))
+        if name not in self.models:
+            raise Problem(
+                404,
+                f"There is no model {name!r} here; there is {', '.join(self.models)}.",
+                code="model_not_found",
+                param="model",
+            )
+        return name
+
+    async def start(self) -> None:
+        """Begin to compute."""
+        self.engine.start()
+
+    async def close(self) -> None:
+        """Let the last work end."""
+        await self.engine.close()
+
+
+def state_of(request: Request) -> State:
+    """What the server that got this request holds."""
+    found: State = request.app.state.server
+    return found
