@@ -7,7 +7,7 @@ the same order per seed: as it is, at several widths (384 to 32), and at several
 layer drawn per step, as in the paper). Measured: Spearman x 100 on STSb test of the mean-pooled states of each of the six
 layers, cut to each width, before training and after each way.
 
-Then ``vecloom.train.truncate`` writes a model of three layers, and both encode the test sentences with
+Then ``vecloom.encoders.truncation`` writes a model of three layers, and both encode the test sentences with
 sentence-transformers in float32 on one thread, in turn, three times each.
 Writes ``experiments/results/matryoshka_2d.json``, ``.md`` and ``docs/systems/matryoshka-2d.svg``; a stopped run goes on
 where it was.
@@ -27,8 +27,8 @@ import torch
 from sentence_transformers import SentenceTransformer
 
 from training import Kept, Pairs, autocast, cell, load, machine, report, spearman, sts, train
+from vecloom.encoders.truncation import truncate
 from vecloom.train.losses import make_loss
-from vecloom.train.truncate import truncate
 
 FIGURE = Path(__file__).parents[1] / "docs" / "systems" / "matryoshka-2d.svg"
 SEEDS = (0, 1, 2, 3)

@@ -3,7 +3,7 @@
     VECLOOM_DATA=... OMP_NUM_THREADS=1 python experiments/peg.py
 
 Pairs are the first and the second half of sentences of the Brown corpus (10 to 24 words): a retrieval task with one
-right answer and no judgements needed. The model is the first two layers of all-MiniLM-L6-v2 (``vecloom.train.truncate``),
+right answer and no judgements needed. The model is the first two layers of all-MiniLM-L6-v2 (``vecloom.encoders.truncation``),
 small enough for large batches on one core. Measured: recall@1 and recall@10 of 2,000 held-out second halves among
 themselves, in %.
 
@@ -29,8 +29,8 @@ import numpy as np
 import torch
 
 from training import Kept, brown, cell, encode, load, machine, report, train
+from vecloom.encoders.truncation import truncate
 from vecloom.train.losses import ProgressiveContrastive
-from vecloom.train.truncate import truncate
 
 SEEDS = (0, 1, 2)
 SIZES = (32, 128, 512, 2048)

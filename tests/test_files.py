@@ -75,3 +75,29 @@ def test_errors_carry_their_exit_codes():
     assert VecloomError("a.").exit_code == 1
     assert UsageError("a.").exit_code == 2
     assert "pip install 'vecloom[files]'" in str(MissingExtraError("pdf files need markitdown.", "files"))
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_a_failed_folder_leaves_the_old_one_and_nothing_else(tmp_path, there):
+    target = tmp_path / "model"
+    if there:
+        target.mkdir()
+        (target / "old").write_text("old")
+
+    def broken():
+        with files.atomic_folder(target) as made:
+            (made / "new").write_text("half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        broken()
+    assert [path.name for path in tmp_path.rglob("*")] == (["model", "old"] if there else [])
+
+
+def test_a_folder_takes_the_place_of_the_old_one(tmp_path):
+    target = tmp_path / "model"
+    target.mkdir()
+    (target / "old").write_text("old")
+    with files.atomic_folder(target) as made:
+        (made / "new").write_text("new")
+    assert [path.name for path in tmp_path.rglob("*")] == ["model", "new"]

@@ -5,11 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+
+from vecloom.errors import OutputError
 
 
 def cache_dir(*parts: str) -> Path:
@@ -43,6 +46,46 @@ def atomic_path(target: str | os.PathLike[str]) -> Iterator[Path]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def atomic_folder(target: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yield an empty folder beside ``target`` that takes its place, synced to disk, when the block ends well.
+
+    What stood at ``target`` is removed then, and not before; an exception in the block leaves it as it was.
+    """
+    target = Path(target).absolute()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    made = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    try:
+        yield made
+        made.chmod(0o777 & ~_umask())
+        for path in made.rglob("*"):
+            sync(path)
+        old = _aside(target) if target.exists() else None
+        made.replace(target)
+        sync(target.parent)
+    except BaseException:
+        shutil.rmtree(made, ignore_errors=True)
+        raise
+    if old:
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def check_free(target: Path) -> None:
+    """Refuse a folder that holds something.
+
+    Raises:
+        OutputError: ``target`` is a file or a folder that is not empty.
+    """
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise OutputError(f"{target} exists and is not an empty folder.", "Choose another, or remove it first.")
+
+
+def _aside(target: Path) -> Path:
+    old = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    target.replace(old)
+    return old
 
 
 def write_text(target: str | os.PathLike[str], text: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from vecloom.errors import UsageError
-from vecloom.train.runs import RunFolder, publish
+from vecloom.train.runs import RunFolder
 
 
 @pytest.fixture
@@ -79,25 +79,3 @@ def test_two_processes_do_not_train_into_one_folder(folder):
     with folder.locked():
         pass
     assert list(folder.path.parent.iterdir()) == []
-
-
-def test_publishing_replaces_the_whole_folder(tmp_path):
-    target = tmp_path / "model"
-    publish(lambda place: (place / "old").write_text("1"), target)
-    publish(lambda place: (place / "new").write_text("2"), target)
-    assert [path.name for path in target.iterdir()] == ["new"]
-    assert [path.name for path in tmp_path.iterdir()] == ["model"]
-
-
-def test_publishing_that_fails_leaves_what_was_there(tmp_path):
-    target = tmp_path / "model"
-    publish(lambda place: (place / "old").write_text("1"), target)
-
-    def fail(place):
-        (place / "half").write_text("")
-        raise OSError("disk full")
-
-    with pytest.raises(OSError, match="disk full"):
-        publish(fail, target)
-    assert [path.name for path in target.iterdir()] == ["old"]
-    assert [path.name for path in tmp_path.iterdir()] == ["model"]

@@ -19,7 +19,8 @@ import numpy as np
 
 from vecloom.encoders import texts as clean
 from vecloom.encoders.protocol import Kind, Progress, Vectors, finish
-from vecloom.errors import OutputError, from_os_error
+from vecloom.errors import from_os_error
+from vecloom.files import atomic_folder, check_free
 from vecloom.runtime.choose import open_session
 from vecloom.runtime.directory import ModelSpec, read_spec, read_tokenizer
 from vecloom.runtime.pipeline import TokenSource, run_texts, run_tokens
@@ -65,6 +66,7 @@ class TransformerEncoder:
         self.name = name or Path(directory).resolve().name
         self._source = TokenSource(read_tokenizer(self.spec), self.spec.max_length)
         self._wanted = (backend, precision, threads)
+        self._temporary: tempfile.TemporaryDirectory[str] | None = None  # removed when the encoder goes
         _ = self.spec.weights  # an incomplete directory is an error now, not at the first text
 
     @property
@@ -127,8 +129,7 @@ class TransformerEncoder:
         before = self.spec.prompt(kind) if prompt is None else prompt
         ready = clean.all_readable([before + text for text in given] if before else given)
         distinct, places = clean.unique([text.lower() for text in ready] if self.spec.lower_case else ready)
-        skip = 0 if self.spec.include_prompt or not before else self._prompt_tokens(before)
-        vectors = finish(self._run(distinct, skip, progress), dim, normalize)
+        vectors = finish(self._run(distinct, before, progress), dim, normalize)
         if progress and len(given) > len(distinct):
             progress(len(given) - len(distinct))
         return vectors if places is None else vectors[places]
@@ -144,24 +145,64 @@ class TransformerEncoder:
             OutputError: the directory exists and is not empty, or cannot be written.
         """
         target = Path(directory)
-        if target.exists() and (not target.is_dir() or any(target.iterdir())):
-            raise OutputError(f"{target} exists and is not an empty folder.", "Choose another, or remove it first.")
+        check_free(target)
         try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
-            try:
-                shutil.copytree(self.spec.path, temporary, dirs_exist_ok=True)
-                temporary.chmod(0o755)
-                temporary.replace(target)
-            finally:
-                shutil.rmtree(temporary, ignore_errors=True)
+            with atomic_folder(target) as made:
+                shutil.copytree(self.spec.path, made, dirs_exist_ok=True)
         except OSError as error:
             raise from_os_error(error, "saving the model", target) from error
 
-    def _run(self, texts: Sequence[str], skip: int = 0, progress: Progress | None = None) -> Vectors:
-        pooling = self.spec.pooling or "mean"
+    def truncate(
+        self, out: str | PathLike[str] | None = None, *, layers: int | None = None, dim: int | None = None
+    ) -> TransformerEncoder:
+        """Cut a smaller model out of this one; see ``vecloom.encoders.truncation``.
+
+        Args:
+            out: the directory to write. None: a temporary one that goes with the encoder; ``save`` keeps it.
+            layers: how many layers to keep, from the input; all by default.
+            dim: how many dimensions to keep; all by default.
+
+        Returns:
+            The smaller model, opened as this one was.
+
+        Raises:
+            UsageError: nothing is to be cut, or more is asked for than the model has.
+            ModelError: the model is of a family whose layers cannot be cut.
+            OutputError: ``out`` is not free, or cannot be written.
+        """
+        from vecloom.encoders.truncation import truncate
+
+        temporary = None
+        if out is None:
+            temporary = tempfile.TemporaryDirectory(prefix="vecloom-truncated-")
+            out = Path(temporary.name, self.spec.path.name)
+        cut = ", ".join(f"{what} {n}" for what, n in (("layers", layers), ("dim", dim)) if n is not None)
+        backend, precision, threads = self._wanted
+        small = TransformerEncoder(
+            truncate(self.spec.path, out, layers=layers, dim=dim),
+            name=f"{self.name} ({cut})",
+            backend=backend,
+            precision=precision,
+            threads=threads,
+        )
+        small._temporary = temporary
+        return small
+
+    def _run(self, texts: Sequence[str], prompt: str = "", progress: Progress | None = None) -> Vectors:
+        """Vectors of texts that begin with ``prompt``."""
+        left_out = {}
+        if prompt and not self.spec.include_prompt:
+            exact = self.spec.exact_prompt
+            left_out = {"border": len(prompt)} if exact else {"skip": self._prompt_tokens(prompt)}
         return self._project(
-            run_texts(texts, source=self._source, session=self.session, pooling=pooling, skip=skip, progress=progress)
+            run_texts(
+                texts,
+                source=self._source,
+                session=self.session,
+                pooling=self.spec.pooling or "mean",
+                progress=progress,
+                **left_out,
+            )
         )
 
     def _project(self, pooled: Vectors) -> Vectors:

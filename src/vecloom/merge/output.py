@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vecloom.errors import OutputError, UsageError, from_os_error
-from vecloom.files import sync
+from vecloom.files import atomic_folder
 from vecloom.merge.directory import ModelDirectory
 from vecloom.merge.weights import kind_of, write_tensors
 
@@ -55,16 +54,11 @@ def write_model(
         OutputError: the disk is full, read-only, ...
     """
     try:
-        made = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.absolute().parent))
-        try:
+        with atomic_folder(target) as made:
             _copy_rest(like.path, made)
             for file, prefix in like.files:
                 _write_file(made / file.relative_to(like.path), like, file, prefix, tensors, dtype)
             (made / "README.md").write_text(card(), encoding="utf-8")
-            _publish(made, target)
-        except BaseException:
-            shutil.rmtree(made, ignore_errors=True)
-            raise
     except OSError as error:
         raise from_os_error(error, "writing the merged model", target) from error
 
@@ -95,17 +89,3 @@ def _copy_rest(source: Path, target: Path) -> None:
         if path.is_file() and not skipped:
             (target / relative).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target / relative)
-
-
-def _publish(made: Path, target: Path) -> None:
-    made.chmod(0o755)
-    for file in made.rglob("*"):
-        sync(file)
-    old = None
-    if target.exists():
-        old = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.absolute().parent))
-        target.replace(old)
-    made.replace(target)
-    sync(target.absolute().parent)
-    if old:
-        shutil.rmtree(old, ignore_errors=True)

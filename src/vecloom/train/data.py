@@ -12,11 +12,11 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
+from vecloom.data import rows
+from vecloom.data.rows import Read
 from vecloom.errors import DataError, MissingExtraError, first_line
-from vecloom.train import rows
 from vecloom.train.checks import Checked, check_text, label_of, score_of
 from vecloom.train.recipe import DataSource, Recipe, Shape
-from vecloom.train.rows import Read
 from vecloom.train.shapes import Layout, layout_of
 
 VALUE_COLUMNS = {"scored": "score", "labels": "label", "labelled-pairs": "label"}

@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 from sentence_transformers.base.evaluation import BaseEvaluator
 
+from vecloom.data import rows
 from vecloom.errors import DataError, UsageError
-from vecloom.train import rows
 from vecloom.train.checks import check_text, label_of, score_of
 from vecloom.train.recipe import EvalTask
 from vecloom.train.shapes import SYNONYMS, layout_of

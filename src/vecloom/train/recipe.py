@@ -61,6 +61,14 @@ class LossChoice(Section):
         return value
 
 
+class TeacherChoice(Section):
+    """A cross-encoder whose scores of a data set's pairs are learned."""
+
+    model: str = Field(description="a directory of a sentence-transformers CrossEncoder, or a Hub id")
+    batch_size: int = setting(64, "pairs that it scores at once", ge=1)
+    standardise: bool = setting(False, "divide its logits by their standard deviation, where it is too sure of itself")
+
+
 class DataSource(Section):
     """One data set: where it lies, what its columns are, how often it is drawn."""
 
@@ -78,6 +86,9 @@ class DataSource(Section):
     limit: int | None = setting(None, "use only the first rows", ge=1)
     negatives: int | None = setting(None, "use only the first negatives of each row; all that every row has", ge=1)
     loss: LossChoice | None = setting(None, "another loss for this data set; the recipe's loss")
+    teacher: TeacherChoice | None = setting(
+        None, "a cross-encoder that scores the pairs, for the loss dse; kept on disk"
+    )
 
     @model_validator(mode="after")
     def _one_place(self) -> DataSource:
@@ -227,6 +238,7 @@ SECTIONS: dict[Place, type[Section]] = {
     (): Recipe,
     ("data", "*"): DataSource,
     ("data", "*", "loss"): LossChoice,
+    ("data", "*", "teacher"): TeacherChoice,
     ("mixing",): Mixing,
     ("loss",): LossChoice,
     ("evaluation",): Evaluation,

@@ -25,6 +25,7 @@ _SHORT: dict[Place, str] = {
     ("loss",): "name",
     ("data", "*"): "path",
     ("data", "*", "loss"): "name",
+    ("data", "*", "teacher"): "model",
     ("evaluation", "tasks", "*"): "path",
 }
 """Where a scalar may stand for a mapping, and for which of its keys."""

@@ -10,8 +10,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -129,25 +128,3 @@ class RunFolder:
         finally:
             lock.release()
             Path(lock.lock_file).unlink(missing_ok=True)
-
-
-def publish(write: Callable[[Path], None], target: Path) -> None:
-    """Have ``write`` fill a folder, and put it in ``target``'s place when it is whole and on disk."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    made = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
-    try:
-        write(made)
-        made.chmod(0o755)
-        for file in made.rglob("*"):
-            sync(file)
-        if target.exists():
-            old = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
-            target.replace(old)
-            made.replace(target)
-            shutil.rmtree(old)
-        else:
-            made.replace(target)
-        sync(target.parent)
-    except BaseException:
-        shutil.rmtree(made, ignore_errors=True)
-        raise

@@ -18,6 +18,7 @@ from vecloom.train.recipe import Recipe
 from vecloom.train.runs import RunFolder
 from vecloom.train.sampling import BatchSampler
 from vecloom.train.summary import TrainSummary
+from vecloom.train.teacher import taught
 from vecloom.train.trainer import Collator, Rows, Trainer
 from vecloom.train.watch import CollapseWatch, LogWithSave, Progress, Reporter, Share, Tracker
 
@@ -43,7 +44,7 @@ class Session:
         setup.reporters(recipe)
         self._device = device_of(recipe.device)
         self._precision = precision_of(recipe.precision, recipe.device)
-        self._tables = read_tables(recipe)
+        self._tables = taught(recipe, read_tables(recipe), self._device)
         self._evaluator = Evaluator(recipe.evaluation.tasks) if recipe.evaluation.tasks else None
         self._check_metric()
         self._batches = BatchSampler(setup.groups_of(self._tables), setup.drawing_of(recipe))
@@ -220,7 +221,8 @@ class Session:
         if self._evaluator is None:
             return {}
         if self._folder.best.is_dir():
-            best = type(self._model)(str(self._folder.best), device="cpu")
+            # our own file of a moment ago: its modules may be vecloom's
+            best = type(self._model)(str(self._folder.best), device="cpu", trust_remote_code=True)
             self._model.load_state_dict(best.state_dict())
         return self._evaluator(self._model)
 

@@ -11,11 +11,14 @@ from typing import Any
 import numpy as np
 
 from vecloom.errors import ModelError, UsageError
+from vecloom.files import atomic_folder
+from vecloom.runtime.directory import is_trusted
 from vecloom.train.card import digest_of
 from vecloom.train.data import Table
 from vecloom.train.recipe import LossChoice, Recipe, explain
-from vecloom.train.runs import RunFolder, publish
+from vecloom.train.runs import RunFolder
 from vecloom.train.sampling import Drawing, Group, text_keys
+from vecloom.train.teacher import digest_of_teacher
 
 _FREE = {"output", "evaluation", "checkpoints", "logging", "watch", "device"}
 """Keys that a run may change when it goes on: they do not move its curve."""
@@ -50,7 +53,7 @@ def open_model(recipe: Recipe, device: str) -> Any:
         raise ModelError(
             f"{recipe.model} is {kind_of(path)}: it has no weights to train.", "Choose a transformer or static model."
         )
-    model = SentenceTransformer(str(path), device=device).float()
+    model = SentenceTransformer(str(path), device=device, trust_remote_code=is_trusted(path)).float()
     if recipe.max_length is not None:
         model.max_seq_length = recipe.max_length
     return model
@@ -176,6 +179,8 @@ def decides(recipe: Recipe) -> dict[str, Any]:
     found = {row.key: row.value for row in explain(recipe) if row.key.partition(".")[0] not in _FREE}
     for source in recipe.data:
         found[f"the data of {source.title}"] = digest_of(source)
+        if source.teacher is not None:
+            found[f"the teacher of {source.title}"] = digest_of_teacher(resolve(source.teacher.model))
     weights = sorted(resolve(recipe.model).rglob("*.safetensors"))
     found["the model's weights"] = text_digest(" ".join(file_digest(file) for file in weights))
     return found
@@ -183,10 +188,7 @@ def decides(recipe: Recipe) -> dict[str, Any]:
 
 def publish_model(model: Any, target: Path, card: str | None) -> None:
     """Write a sentence-transformers directory, whole or not at all."""
-
-    def write(folder: Path) -> None:
+    with atomic_folder(target) as folder:
         model.save_pretrained(str(folder), create_model_card=False)
         if card is not None:
             (folder / "README.md").write_text(card, encoding="utf-8")
-
-    publish(write, target)

@@ -28,8 +28,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from vecloom.data.rows import ENDINGS
 from vecloom.errors import DataError, UsageError
-from vecloom.evaluate.tasks.rows import ENDINGS, Row, read_rows, split_file
+from vecloom.evaluate.tasks.rows import Row, read_rows, split_file
 from vecloom.files import file_digest
 
 KINDS = {

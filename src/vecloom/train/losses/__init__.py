@@ -13,6 +13,7 @@ from vecloom.train.losses.context import Guide, LossContext, LossEntry, LossOpti
 from vecloom.train.losses.table import base_shapes, entry, make_loss, table
 
 if TYPE_CHECKING:
+    from vecloom.train.losses.distill import DistilledPairLoss
     from vecloom.train.losses.gist import GuidedContrastive
     from vecloom.train.losses.layerwise import LayerwiseLoss
     from vecloom.train.losses.progressive import ProgressiveContrastive
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 LOSSES = table()
 
 _HOMES = {
+    "DistilledPairLoss": "distill",
     "ESimCSELoss": "simcse",
     "GuidedContrastive": "gist",
     "LayerwiseLoss": "layerwise",
@@ -32,6 +34,7 @@ _HOMES = {
 
 __all__ = [
     "LOSSES",
+    "DistilledPairLoss",
     "ESimCSELoss",
     "Guide",
     "GuidedContrastive",

@@ -34,8 +34,8 @@ from sentence_transformers.base.model import BaseModel
 from sentence_transformers.sentence_transformer.losses.adaptive_layer import ForwardDecorator, TransformerDecorator
 from torch import Tensor
 
+from vecloom.encoders.truncation import FAMILIES
 from vecloom.errors import UsageError
-from vecloom.train.truncate import FAMILIES
 
 Weighting = Literal["uniform", "log", "linear"]
 

@@ -91,6 +91,27 @@ class SoftmaxOptions(LossOptions):
     labels: Annotated[int, Field(ge=2)] = 3  # Sentence-BERT: entailment, neutral, contradiction
 
 
+class DistillOptions(LossOptions):
+    """DSE: the student's form, and how much of the loss is the teacher's."""
+
+    task: Literal["binary", "multiclass", "regression"] = "binary"
+    labels: Annotated[int, Field(ge=2)] = 3  # of a multiclass task; entailment, neutral, contradiction
+    distillation_weight: Share = 0.5  # DSE's code; the paper's value was not found
+    head: Literal["concat", "dot", "cosine"] = "concat"  # DSE's code
+    hidden: tuple[Positive, ...] | None = None  # DSE's code: 512 for concat, no layer for dot
+    layers: Positive | None = 4  # DSE's code
+    combine: Literal["concat", "mean"] = "concat"  # DSE's code
+    reduce: Literal["mean", "sqrt_mean", "max"] = "mean"  # DSE's code
+    include_cls: bool = False  # DSE's code
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1  # BERT's, as in DSE's code
+    dim: Positive | None = None  # DSE's code: no smaller vector
+
+    @property
+    def classes(self) -> int:
+        """Numbers that the head gives for a pair."""
+        return self.labels if self.task == "multiclass" else 1
+
+
 class BatchHardOptions(LossOptions):
     """Hardest positive and negative of each batch."""
 

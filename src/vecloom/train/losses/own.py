@@ -9,7 +9,13 @@ import torch
 
 from vecloom.errors import UsageError
 from vecloom.train.losses.context import Guide, LossContext
-from vecloom.train.losses.options import ESimCSEOptions, GISTOptions, ProgressiveOptions, SimCSEOptions
+from vecloom.train.losses.options import (
+    DistillOptions,
+    ESimCSEOptions,
+    GISTOptions,
+    ProgressiveOptions,
+    SimCSEOptions,
+)
 
 
 def make_simcse(model: Any, options: SimCSEOptions, context: LossContext) -> torch.nn.Module:
@@ -71,6 +77,19 @@ def make_progressive(model: Any, options: ProgressiveOptions, context: LossConte
         gather=context.gather,
         progress=context.progress,
     )
+
+
+def make_dse(model: Any, options: DistillOptions, _: LossContext) -> torch.nn.Module:
+    """The model becomes a student with a head, unless it is one already.
+
+    Raises:
+        UsageError: the options do not go with the model.
+        ModelError: it has no layers to pool.
+    """
+    from vecloom.train.losses.distill import DistilledPairLoss
+    from vecloom.train.student import make_student
+
+    return DistilledPairLoss(model, make_student(model, options), options.distillation_weight)
 
 
 def _guide(model: Any, options: GISTOptions, context: LossContext) -> Guide:

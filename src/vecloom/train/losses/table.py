@@ -69,6 +69,12 @@ def table() -> dict[str, LossEntry]:
             ("labelled-pairs",),
             "A classifier over pairs, as in Sentence-BERT.",
         ),
+        "dse": LossEntry(
+            own("make_dse"),
+            opt.DistillOptions,
+            ("scored", "labelled-pairs", "pairs"),
+            "A head over two vectors learns what a cross-encoder says of a pair.",
+        ),
         "matryoshka": LossEntry(
             around("make_matryoshka"), opt.MatryoshkaOptions, any_shape, "A base loss at several widths."
         ),

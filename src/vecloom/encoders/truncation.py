@@ -19,15 +19,14 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 from vecloom.encoders.resolve import resolve
-from vecloom.errors import ModelError, OutputError, UsageError, from_os_error
+from vecloom.errors import ModelError, UsageError, from_os_error
+from vecloom.files import atomic_folder, check_free
 
 FAMILIES = frozenset({"bert", "roberta", "xlm-roberta", "camembert", "distilbert", "mpnet", "electra"})
 """``model_type`` of architectures whose every layer ends in its own LayerNorm, so that its states can be pooled as they are."""
@@ -69,12 +68,16 @@ def truncate(
     width = _width(source, modules, config)
     if dim is not None and not 1 <= dim <= width:
         raise UsageError(f"dim={dim} is not possible: this model gives {width} dimensions.", f"Use 1 to {width}.")
-    with _new_folder(target) as made:
-        _copy(source, made, weights)
-        place = made / modules[0].get("path", "")
-        _write_weights(weights, place, config, layers)
-        if dim is not None:
-            _add_slice(made, modules, width, dim)
+    check_free(target)
+    try:
+        with atomic_folder(target) as made:
+            _copy(source, made, weights)
+            place = made / modules[0].get("path", "")
+            _write_weights(weights, place, config, layers)
+            if dim is not None:
+                _add_slice(made, modules, width, dim)
+    except OSError as error:
+        raise from_os_error(error, "writing the smaller model", target) from error
     return target
 
 
@@ -203,24 +206,6 @@ def _copy(source: Path, target: Path, weights: Path) -> None:
         return skipped(folder, names) if here in (source, weights) else set()
 
     shutil.copytree(source, target, ignore=ignored, dirs_exist_ok=True)
-
-
-@contextmanager
-def _new_folder(target: Path) -> Iterator[Path]:
-    """A folder beside ``target`` that takes its place when the block ends well."""
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise OutputError(f"{target} exists and is not an empty folder.", "Choose another, or remove it first.")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
-        try:
-            yield temporary
-            temporary.chmod(0o755)
-            temporary.replace(target)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
-    except OSError as error:
-        raise from_os_error(error, "writing the smaller model", target) from error
 
 
 def _json(path: Path) -> Any:

@@ -9,8 +9,8 @@ from tests.encoders.tiny import legacy, make, text
 from tests.train.test_matryoshka import deep
 
 import vecloom as vl
+from vecloom.encoders.truncation import truncate
 from vecloom.errors import ModelError, OutputError, UsageError
-from vecloom.train.truncate import truncate
 
 TEXTS = [text(n, seed=n) for n in range(1, 9)]
 FAMILIES = ["bert", "roberta", "distilbert", "mpnet", "xlm-roberta"]
@@ -170,3 +170,24 @@ def test_the_bundled_model_can_be_cut_by_its_name(tmp_path):
     found = SentenceTransformer(str(out), device="cpu").encode(["a cat", "a dog"])
     assert found.shape == (2, 128)
     np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, atol=1e-6)
+
+
+def test_an_encoder_cuts_itself(tmp_path):
+    folder = deep(tmp_path, 3)
+    encoder = vl.load(str(folder), backend="torch", precision="f32")
+    small = encoder.truncate(layers=2, dim=12)
+    assert small.dim == 12
+    assert small.fingerprint != encoder.fingerprint
+    np.testing.assert_allclose(small.encode(TEXTS), layer_vectors(folder, 2, 12), atol=1e-5)
+    small.save(tmp_path / "kept")
+    place = small.spec.path
+    del small
+    assert not place.exists()
+    np.testing.assert_allclose(
+        SentenceTransformer(str(tmp_path / "kept"), device="cpu").encode(TEXTS), layer_vectors(folder, 2, 12), atol=1e-6
+    )
+
+
+def test_an_encoder_cut_to_a_place_stays_there(tmp_path):
+    vl.load(str(deep(tmp_path, 3))).truncate(tmp_path / "small", layers=1)
+    assert SentenceTransformer(str(tmp_path / "small"), device="cpu").get_embedding_dimension() == 32

@@ -1,7 +1,7 @@
-"""Rows of a training file, one at a time: JSON lines, CSV, TSV or Parquet, the line formats also packed with gzip.
+"""Rows of a data file, one at a time: JSON lines, CSV, TSV or Parquet, the line formats also packed with gzip.
 
 A row is a dict with the place it stands at, so that an error about its values can name the line. A broken row is an error:
-training silently on part of a data set is worse than stopping.
+working silently on part of a data set is worse than stopping.
 """
 
 from __future__ import annotations
@@ -33,9 +33,7 @@ def read(path: Path) -> Iterator[Read]:
         DataError: the file is missing, of another format, not UTF-8, or a row of it cannot be read.
     """
     if not path.is_file():
-        raise DataError(
-            f"There is no file {path}.", "Correct the path in the recipe; it starts from the working directory."
-        )
+        raise DataError(f"There is no file {path}.", "Correct the path; it starts from the working directory.")
     if not path.name.lower().endswith(ENDINGS):
         raise DataError(f"{path} is of a format that cannot be read.", f"Give one of {', '.join(ENDINGS)}.")
     if path.suffix.lower() == ".parquet":
@@ -71,16 +69,14 @@ def _json_lines(stream: TextIO, path: Path) -> Iterator[Read]:
 
 def _cells(stream: TextIO, path: Path) -> Iterator[Read]:
     csv.field_size_limit(_CELL)
-    is_tsv = ".tsv" in path.name.lower()
-    reader = (
-        csv.DictReader(stream, delimiter="\t", quoting=csv.QUOTE_NONE)
-        if is_tsv
-        else csv.DictReader(stream, delimiter=",")
-    )
+    reader = csv.DictReader(stream, delimiter="\t" if ".tsv" in path.name.lower() else ",")
     try:
         for row in reader:
             if None in row or None in row.values():
-                raise DataError(f"{path}:{reader.line_num} has another number of cells than the header.", "Correct it.")
+                raise DataError(
+                    f"{path}:{reader.line_num} has another number of cells than the header.",
+                    "Correct it; check the quotes before it.",
+                )
             yield Read(reader.line_num, dict(row))
     except csv.Error as error:
         raise DataError(f"{path}:{reader.line_num} is no CSV: {error}.", "Check the quotes from there on.") from error
