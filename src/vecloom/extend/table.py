@@ -1,0 +1,110 @@
+"""The table of methods for longer texts: what each fits, what comes out, and the function that does it.
+
+Every function is ``(source, made, target, **options) -> what it found``: it changes ``made``, a copy of the source's
+directory. What it takes as options is read off its signature.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from vecloom.errors import ModelError, UsageError
+from vecloom.extend.positions import grouped, interpolate, recurrent
+from vecloom.extend.source import Source
+
+
+@dataclass(frozen=True)
+class Method:
+    """One way to read longer texts.
+
+    Attributes:
+        run: ``(source, made, target, **options) -> found``.
+        does: in a few words.
+        source: where it comes from.
+        positions: the kinds of model that it fits: "absolute", "rotary".
+        result: "plain" (any library runs it) or "module" (needs vecloom and torch).
+    """
+
+    run: Callable[..., dict[str, Any]]
+    does: str
+    source: str
+    positions: tuple[str, ...] = ("absolute",)
+    result: str = "plain"
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Options that a user can set, with their defaults."""
+        found = inspect.signature(self.run).parameters.values()
+        return {item.name: item.default for item in found if item.kind is item.KEYWORD_ONLY}
+
+
+_PAPER = "arXiv:2404.12096"
+
+METHODS: dict[str, Method] = {
+    "grouped": Method(grouped, "neighbouring positions share a row", _PAPER),
+    "recurrent": Method(recurrent, "positions begin anew after the last", _PAPER),
+    "interpolate": Method(interpolate, "new rows on the line between old ones", _PAPER),
+}
+"""Every method by name."""
+
+ALIASES = {"gp": "grouped", "rp": "recurrent", "pi": "interpolate", "linear": "interpolate"}
+
+
+def canonical(name: str) -> str:
+    """The table's name for a name as people write it."""
+    plain = name.strip().lower().replace("-", "_")
+    return ALIASES.get(plain, plain)
+
+
+def method_of(name: str) -> Method:
+    """The method of a name.
+
+    Raises:
+        UsageError: there is none; the sentence offers close names.
+    """
+    found = METHODS.get(canonical(name))
+    if found is None:
+        close = difflib.get_close_matches(canonical(name), [*METHODS, *ALIASES], n=3, cutoff=0.5)
+        hint = f"Did you mean {' or '.join(close)}?" if close else f"There are {', '.join(METHODS)}."
+        raise UsageError(f"There is no method {name!r} for longer texts.", hint)
+    return found
+
+
+def check_call(name: str, source: Source, target: int, options: Mapping[str, Any]) -> Method:
+    """Have what a method needs, before work.
+
+    Returns:
+        the method.
+
+    Raises:
+        UsageError: the target is not longer than the source, or an option is not the method's.
+        ModelError: the method does not fit the model's positions.
+    """
+    method = method_of(name)
+    for option in options:
+        if option not in method.options:
+            close = difflib.get_close_matches(option, method.options, n=2, cutoff=0.5)
+            hint = f"Did you mean {' or '.join(close)}?" if close else f"It has {', '.join(method.options) or 'none'}."
+            raise UsageError(f"{canonical(name)} has no option {option!r}.", hint)
+    if target <= source.length:
+        raise UsageError(
+            f"{source.name} reads {source.length} tokens already, and --to {target} is not more.",
+            f"Give a target above {source.length}.",
+        )
+    if source.positions not in method.positions:
+        raise ModelError(f"{canonical(name)} does not fit {source.name}: {_unfit(source)}.", _fitting(source))
+    return method
+
+
+def _unfit(source: Source) -> str:
+    has = {"absolute": "a position table", "rotary": "rotary positions"}.get(source.positions)
+    return f"a {source.family} model has {has or 'positions that vecloom does not know'}"
+
+
+def _fitting(source: Source) -> str:
+    fit = [name for name, method in METHODS.items() if source.positions in method.positions]
+    return f"Use {', '.join(fit)}." if fit else "Give a model of the BERT family, or one with rotary positions."
