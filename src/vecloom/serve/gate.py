@@ -1,0 +1,69 @@
+"""Who may come in: the ``Authorization: Bearer KEY`` header against the key file, before a byte of the body is read.
+
+What a request needs follows from its method and path. Whatever is not known to read needs ``write``, so that a route that is
+added and forgotten here is closed to keys that may only read, not open.
+"""
+
+from __future__ import annotations
+
+import re
+
+from vecloom.serve.asgi import ASGIApp, Message, Receive, Refuse, Scope, Send, header
+from vecloom.serve.keys import Key, KeyRing
+from vecloom.serve.keys import Scope as KeyScope
+
+OPEN = frozenset({"/health", "/live", "/ready"})  # probes; they tell that the server is there, and nothing else
+READING = frozenset({"GET", "HEAD", "OPTIONS"})
+_ASKING = re.compile(
+    r"/(v1/)?(embeddings|embed|embed_all|embed_sparse|rerank|similarity|tokenize|decode)"
+    r"|/v1/indexes/[^/]+/search"
+)
+
+
+def needed(method: str, path: str) -> KeyScope:
+    """The scope that a request needs."""
+    return "read" if method in READING or _ASKING.fullmatch(path) else "write"
+
+
+def bearer(scope: Scope) -> bytes:
+    """The key of the ``Authorization`` header, or ``b""``."""
+    kind, _, value = header(scope, b"authorization").partition(b" ")
+    return value.strip() if kind.lower() == b"bearer" else b""
+
+
+class KeyGate:
+    """ASGI middleware: 401 without a key that is known, 403 where the key may not do that."""
+
+    def __init__(self, app: ASGIApp, keys: KeyRing, refuse: Refuse) -> None:
+        self.app, self.keys, self.refuse = app, keys, refuse
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request; a websocket is refused, since nothing here speaks it."""
+        if scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        if scope["type"] == "http" and scope["path"] not in OPEN:
+            secret = bearer(scope)
+            key = self.keys.find(secret) if secret else None
+            if key is None:
+                await self._unknown(scope, receive, send, given=bool(secret))
+                return
+            scope.setdefault("state", {})["key"] = key
+            if (scope_needed := needed(scope["method"], scope["path"])) not in key.scopes:
+                await self.refuse(scope, 403, _lacks(key, scope_needed))(scope, receive, send)
+                return
+        await self.app(scope, receive, send)
+
+    async def _unknown(self, scope: Scope, receive: Receive, send: Send, *, given: bool) -> None:
+        async def challenging(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", ()), (b"www-authenticate", b"Bearer")]
+            await send(message)
+
+        told = "This key is not known here." if given else "A key is needed: Authorization: Bearer KEY."
+        await self.refuse(scope, 401, told)(scope, receive, challenging)
+
+
+def _lacks(key: Key, scope: KeyScope) -> str:
+    return f"The key {key.name!r} may {' and '.join(sorted(key.scopes))}; this needs {scope!r}."
