@@ -78,7 +78,9 @@ def read_target(name: str) -> Target:
     roles = read_roles(path.parent, tokenizer)
     roles.pop("unk_token", None)  # GPT-2's files name one that its model never gives
     unknown = unknown_id(tokenizer)
-    return Target(name, tokenizer, roles if unknown is None else {"unk_token": tokenizer.id_to_token(unknown), **roles})
+    return Target(
+        name, tokenizer, roles if unknown is None else {"unk_token": str(tokenizer.id_to_token(unknown)), **roles}
+    )
 
 
 def fit(source: Tokenizer, roles: dict[str, str], target: Target) -> Fitted:
