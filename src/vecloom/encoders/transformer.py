@@ -136,7 +136,7 @@ class TransformerEncoder:
 
     def encode_ids(self, sequences: Sequence[Sequence[int]]) -> Vectors:
         """Pooled vectors, not normalised, of complete token id sequences: (n, dim) float32."""
-        return self._project(run_tokens(sequences, session=self.session, pooling=self.spec.pooling or "mean"))
+        return self.project(run_tokens(sequences, session=self.session, pooling=self.spec.pooling or "mean"))
 
     def save(self, directory: str | PathLike[str]) -> None:
         """Write a copy of the model directory, wholly or not at all.
@@ -194,7 +194,7 @@ class TransformerEncoder:
         if prompt and not self.spec.include_prompt:
             exact = self.spec.exact_prompt
             left_out = {"border": len(prompt)} if exact else {"skip": self._prompt_tokens(prompt)}
-        return self._project(
+        return self.project(
             run_texts(
                 texts,
                 source=self._source,
@@ -205,8 +205,8 @@ class TransformerEncoder:
             )
         )
 
-    def _project(self, pooled: Vectors) -> Vectors:
-        """Apply the Dense modules, where the backend has not done so."""
+    def project(self, pooled: Vectors) -> Vectors:
+        """Apply the Dense modules to pooled vectors (n, width), where the backend has not done so: (n, dim)."""
         for matrix, bias, activation in () if self.session.whole else self._dense:
             pooled = pooled @ matrix.T + bias
             pooled = np.tanh(pooled) if activation == "Tanh" else pooled
