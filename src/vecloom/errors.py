@@ -67,6 +67,10 @@ class ModelMismatchError(StoreError):
     """An index was made by another model than the one that asks."""
 
 
+class StoreBusyError(StoreError):
+    """Another process writes to an index and did not end in time."""
+
+
 class DocumentNotFoundError(StoreError):
     """An index holds no document of this name."""
 

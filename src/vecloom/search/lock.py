@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from vecloom.errors import StoreError, from_os_error
+from vecloom.errors import StoreBusyError, from_os_error
 
 FILE = "writer.lock"
 HOLDER = "writer.pid"
@@ -23,7 +23,7 @@ def writer_lock(folder: Path, timeout: float) -> Iterator[None]:
         timeout: seconds to wait for another writer.
 
     Raises:
-        StoreError: another writer still holds it; the sentence names its process.
+        StoreBusyError: another writer still holds it; the sentence names its process.
         OutputError: the folder cannot be written.
     """
     from filelock import FileLock, Timeout
@@ -32,7 +32,7 @@ def writer_lock(folder: Path, timeout: float) -> Iterator[None]:
     try:
         lock.acquire()
     except Timeout as error:
-        raise StoreError(
+        raise StoreBusyError(
             f"{folder} is being written by {_holder(folder)}; it was not free within {timeout:g} s.",
             "Wait until that is done, then run the same command again.",
         ) from error

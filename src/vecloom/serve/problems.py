@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from starlette.responses import Response
 
-from vecloom.errors import UsageError, VecloomError
+from vecloom.errors import DataError, DocumentNotFoundError, StoreBusyError, UsageError, VecloomError
 from vecloom.serve.asgi import ASGIApp, Scope
 
 if TYPE_CHECKING:
@@ -96,8 +96,14 @@ def refuse(scope: Scope, status: int, message: str) -> ASGIApp:
 
 def from_error(error: VecloomError) -> Problem:
     """What a client is told of an error of vecloom: all of a wrong call, only the kind of anything else."""
-    if isinstance(error, UsageError):
+    if isinstance(error, UsageError | DataError):
         return Problem(400, str(error))
+    if isinstance(error, DocumentNotFoundError):
+        return Problem(404, str(error), code="document_not_found")
+    if isinstance(error, StoreBusyError):
+        return Problem(
+            503, "Another process writes to this index; try again.", code="busy", headers={"Retry-After": "5"}
+        )
     return Problem(500, "The server failed; its log says where.")
 
 

@@ -22,6 +22,8 @@ class Settings:
         key_file: API keys (``vecloom.serve.keys``); None: no keys are asked for.
         insecure: listen to the network without keys all the same.
         cors_origins: web origins whose pages may call the server; none by default.
+        allowed_hosts: names that ``Host`` may have beside ``localhost`` and loopback addresses. Empty: no others without
+            keys on the loopback, any name otherwise.
         log_texts: let what clients wrote into the logs.
         tracing: send OpenTelemetry traces (extra ``[otel]``).
         max_body_bytes: longest request body.
@@ -29,6 +31,7 @@ class Settings:
         max_text_characters: longest text; a text may be cut by the model long before.
         max_concurrent_requests: requests for inference that are answered or wait at a time; more get 429.
         max_queue_tokens: tokens that may wait for a model; a request that does not fit gets 429. One request alone always fits.
+        max_waiting_writes: changes of one index that may wait for the one that is being made; more get 429.
         max_batch_tokens: tokens that are handed to a model at a time, over all requests. Smaller answers short requests sooner
             while long ones run; larger computes a little faster.
         cache_bytes: memory for vectors of short texts that were asked for lately; 0 switches it off.
@@ -40,6 +43,7 @@ class Settings:
     key_file: Path | None = None
     insecure: bool = False
     cors_origins: tuple[str, ...] = ()
+    allowed_hosts: tuple[str, ...] = ()
     log_texts: bool = False
     tracing: bool = False
     max_body_bytes: int = 64 * MEGABYTE
@@ -47,6 +51,7 @@ class Settings:
     max_text_characters: int = 1_000_000
     max_concurrent_requests: int = 512
     max_queue_tokens: int = 4 * MEGABYTE
+    max_waiting_writes: int = 32
     max_batch_tokens: int = 2048
     cache_bytes: int = 32 * MEGABYTE
     drain_seconds: int = 30

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from vecloom.search import Index
     from vecloom.serve.keys import KeyRing
+    from vecloom.serve.tracing import Tracing
 
 
 @dataclass(kw_only=True)
@@ -32,6 +33,7 @@ class State:
             worker thread, take their fair turn with the other requests.
         indexes: by the name in the path. Each is opened with such an encoder, so that a long ``add`` does not hold up a search;
             its methods block, so call them in a thread (``anyio.to_thread.run_sync``).
+        tracing: makes spans, or None.
         keys: the key ring, or None where no keys are asked for.
         started: Unix time.
         draining: SIGTERM has come: open requests are finished, new ones should go elsewhere.
@@ -42,6 +44,7 @@ class State:
     models: Mapping[str, Encoder]
     engine: Engine
     indexes: Mapping[str, Index] = field(default_factory=dict)
+    tracing: Tracing | None = None
     keys: KeyRing | None = None
     started: float = field(default_factory=time.time)
     draining: bool = False
@@ -75,6 +78,8 @@ class State:
     async def close(self) -> None:
         """Let the last work end."""
         await self.engine.close()
+        if self.tracing is not None:
+            self.tracing.close()
 
 
 def state_of(request: Request) -> State:
