@@ -1,6 +1,6 @@
 """Merging specialists of four tasks: every method, joint training and Self Positioning, on held-out tests.
 
-    VECLOOM_DATA=... python experiments/merge.py [--seed 0]
+    VECLOOM_DATA=... python experiments/merge.py [--seeds 0 1 2]
 
 The paper's table in small (arXiv:2410.15035). Base: the bundled all-MiniLM-L6-v2. Specialists, one
 epoch each, batch 32, 40 tokens, AdamW 1e-4, products in bfloat16, on rows drawn from
@@ -18,8 +18,11 @@ no training set and in no test. All other methods have the defaults of vecloom; 
 Scores x 100: Spearman on STSb test; accuracy of the nearest centroid (8 texts an intent) on Banking77 test; MAP on TREC QA test;
 nDCG@10 on Cranfield's other 100 queries (first 40 words of each abstract); average precision on MSRP test. Outside the tasks:
 Spearman on STS15, accuracy (16 texts a class) on TREC question classes. At most 1,500
-rows a test. 95 % percentile bootstrap intervals over pairs, texts or queries, the same draws for every model, so that
-differences are paired.
+rows a test. Differences to joint training have a t interval over seeds; the JSON
+has bootstrap intervals over pairs, texts or queries of each score.
+
+Update: a joint model of three tasks exists when the paraphrases arrive. BOOM trains an update model on these and on 40 % of the
+old rows, and merges it with the old one; beside it stands going on with the old model on the new rows alone.
 Writes ``experiments/results/merge.json`` and ``.md``.
 """
 
@@ -37,7 +40,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import vecloom as vl
-from merge_scores import INSIDE, OUTSIDE, Score, interval, read_cranfield, rows, scores_of, shuffled, tests
+from merge_report import page
+from merge_scores import interval, read_cranfield, rows, scores_of, shuffled, tests
 from vecloom import merge
 from vecloom.encoders.resolve import resolve
 from vecloom.files import write_text
@@ -54,6 +58,7 @@ ROWS = {"sts": 1536, "intent": 1280, "retrieval": 512, "paraphrase": 768}
 PROBE_BATCHES = 4  # a task
 POSITION_STEPS = 48
 TASKS = ("sts", "intent", "retrieval", "paraphrase")
+NEW = "paraphrase"  # arrives last, in the test of updates
 
 
 class Scored(NamedTuple):
@@ -275,71 +280,70 @@ def geometry_of(base: Path, folder: Path, trained: Mapping[str, Any]) -> dict[st
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--work", type=Path, help="keep the trained models here, and take those that are there")
     options = parser.parse_args()
-    seed = options.seed
-    base, began = resolve("minilm"), time.perf_counter()
+    base = resolve("minilm")
+    file = RESULTS / "merge.json"
+    seeds: dict[str, Any] = json.loads(file.read_text())["seeds"] if file.is_file() else {}
+    for seed in options.seeds:
+        with tempfile.TemporaryDirectory() as scratch:
+            folder = (options.work or Path(scratch)) / str(seed)
+            folder.mkdir(parents=True, exist_ok=True)
+            kept = seeds.setdefault(str(seed), {})
+            for part, run in (("results", table), ("update", updated)):
+                if part not in kept:
+                    kept.update(run(base, folder, seed))
+                    machine = {"processor": cpu.name(), "python": platform.python_version(), "vecloom": vl.__version__}
+                    write_text(file, json.dumps({**machine, "seeds": seeds}, indent=1) + "\n")
+    write_text(RESULTS / "merge.md", "\n".join(page(seeds, cpu.name())) + "\n")
+
+
+def table(base: Path, folder: Path, seed: int) -> dict[str, Any]:
+    """Joint training, specialists and all merges of one seed."""
     train, probe, names = training_data(seed)
     sizes = {task: len(found) for task, found in train.items()}
-    print(sizes, {task: len(found) for task, found in probe.items()}, flush=True)
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = options.work or Path(scratch)
-        trained = train_all(base, train, folder, seed)
-        found = merges(base, folder, train, probe, seed)
-        asked = tests(names, seed)
-        scores = {"base": scores_of(base, asked, seed)}
-        for name in (*TASKS, "joint", "resampled", *found["merges"]):
-            scores[name] = scores_of(folder / name, asked, seed)
-            print(name, {test: round(score, 1) for test, (score, _) in scores[name].items()}, flush=True)
-        shape = geometry_of(base, folder, trained)
-    report(scores, {"sizes": sizes, "trained": trained, **found, "geometry": shape}, seed, time.perf_counter() - began)
+    trained = train_all(base, train, folder, seed)
+    found = merges(base, folder, train, probe, seed)
+    places = {"base": base} | {name: folder / name for name in (*TASKS, "joint", "resampled", *found["merges"])}
+    results = judged(places, names, seed)
+    return {
+        "sizes": sizes,
+        "trained": trained,
+        **found,
+        "geometry": geometry_of(base, folder, trained),
+        "results": results,
+    }
 
 
-def report(scores: Mapping[str, dict[str, Score]], found: Mapping[str, Any], seed: int, seconds: float) -> None:
-    columns = [*INSIDE, "mean", *OUTSIDE, "mean outside"]
-    lines = ["# Merging specialists of four tasks", "",
-             f"| model | {' | '.join(columns)} | mean - joint |", f"| --- |{' ---: |' * len(columns)} --- |"]  # fmt: skip
+def updated(base: Path, folder: Path, seed: int) -> dict[str, Any]:
+    """BOOM's update when one task's rows arrive after the others', beside going on with the old model."""
+    train, _, names = training_data(seed)
+    old = [task for task in TASKS if task != NEW]
+    pool = [batch for task in old for batch in batched(task, train[task], seed)]
+    train_model(base, shuffled(pool, seed), folder / "old", seed)
+    train_model(folder / "old", batched(NEW, train[NEW], seed), folder / "old, then new", seed)
+    plan = merge.update_plan({task: len(train[task]) for task in old}, {NEW: len(train[NEW])}, seed=seed)
+    part = [batch for task in TASKS for batch in batched(task, [train[task][row] for row in plan[task]], seed)]
+    train_model(base, shuffled(part, seed), folder / "update", seed)
+    merge.run(
+        merge.Recipe("boom", (str(folder / "old"), str(folder / "update")), str(base)),
+        folder / "boom, updated",
+        overwrite=True,
+    )
+    places = {name: folder / name for name in ("old", "old, then new", "update", "boom, updated")}
+    return {"update": judged(places, names, seed)}
+
+
+def judged(places: Mapping[str, Path], names: list[str], seed: int) -> dict[str, Any]:
+    """Scores and bootstrap intervals of each model."""
+    asked = tests(names, seed)
     results: dict[str, Any] = {}
-    for name, each in scores.items():
-        gain = each["mean"][1] - scores["joint"]["mean"][1]
-        point, bounds = each["mean"][0] - scores["joint"]["mean"][0], interval(gain)
+    for name, place in places.items():
+        each = scores_of(place, asked, seed)
         results[name] = {test: {"score": score, "interval": interval(draws)} for test, (score, draws) in each.items()}
-        results[name]["mean - joint"] = {"score": point, "interval": bounds}
-        cells = [f"{each[test][0]:.1f}" for test in columns]
-        lines.append(f"| {name} | {' | '.join(cells)} | {point:+.1f} ({bounds[0]:+.1f} to {bounds[1]:+.1f}) |")
-    lines += ["", *notes(results, found), ""]
-    machine = {"processor": cpu.name(), "python": platform.python_version(), "vecloom": vl.__version__, "seed": seed}
-    lines.append(f"Made by `python experiments/merge.py --seed {seed}` on {cpu.name()} in {seconds / 60:.0f} minutes.")
-    RESULTS.mkdir(exist_ok=True)
-    write_text(RESULTS / "merge.md", "\n".join(lines) + "\n")
-    write_text(RESULTS / "merge.json", json.dumps({**machine, **found, "results": results}, indent=1) + "\n")
-
-
-def notes(results: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
-    shape = found["geometry"]
-    lines = [
-        "Scores x 100; the last column is the paired difference to joint training with its 95 % bootstrap interval.",
-        "",
-    ]
-    lines += ["| model | mean, 95 % interval | mean outside | probe loss | found |", "| --- | --- | --- | ---: | --- |"]
-    for name, each in results.items():
-        told = {key: value for key, value in found["merges"].get(name, {}).items() if key != "seconds"}
-        told = {key: [Path(v).name if isinstance(v, str) else v for v in value] if isinstance(value, list) else value
-                for key, value in told.items()}  # fmt: skip
-        cells = [f"{each[m]['score']:.1f} ({each[m]['interval'][0]:.1f} to {each[m]['interval'][1]:.1f})"
-                 for m in ("mean", "mean outside")]  # fmt: skip
-        loss = found["probe loss"].get(name)
-        shown = ", ".join(f"{key} {value}" for key, value in told.items())
-        lines.append(f"| {name} | {' | '.join(cells)} | {'' if loss is None else f'{loss:.3f}'} | {shown} |")
-    lines += ["", f"| task vector | rows | steps | length | R2, linear | {' | '.join(shape['models'])} |",
-              f"| --- |{' ---: |' * (4 + len(shape['models']))}"]  # fmt: skip
-    for place, name in enumerate(shape["models"]):
-        cosines = " | ".join(f"{value:.2f}" for value in shape["cosines"][place])
-        size = found["sizes"].get(name, sum(found["sizes"].values()))
-        lines.append(f"| {name} | {size:,} | {found['trained'][name]['steps']} | {shape['lengths'][place]:.3f} | "
-                     f"{shape['growth'][name]['R2 linear']:.3f} | {cosines} |")  # fmt: skip
-    return lines
+        print(name, {test: round(score, 1) for test, (score, _) in each.items()}, flush=True)
+    return results
 
 
 if __name__ == "__main__":

@@ -194,7 +194,7 @@ def _check_torch() -> None:
     try:
         import torch  # noqa: F401
     except ImportError:
-        raise MissingExtraError("Merging models needs torch.", extra="torch") from None
+        raise MissingExtraError("Merging models needs torch.", extra="merge") from None
 
 
 def _rounded(values: Sequence[float]) -> list[float]:

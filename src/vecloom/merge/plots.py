@@ -22,7 +22,7 @@ def draw(found: Diagnosis, path: str | Path) -> None:
     try:
         from matplotlib.figure import Figure
     except ImportError:
-        raise MissingExtraError("Plots need matplotlib.", extra="eval") from None
+        raise MissingExtraError("Plots need matplotlib.", extra="merge") from None
     figure = Figure(figsize=(11 if found.plane else 6, 4.2), layout="constrained")
     axes = figure.subplots(1, 2 if found.plane else 1, squeeze=False)[0]
     _draw_line(axes[0], found)
