@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from vecloom.encoders.protocol import Vectors
 from vecloom.errors import ModelError
+from vecloom.extend.weights import weight_files
 
 if TYPE_CHECKING:
     import torch
@@ -92,18 +92,3 @@ def _candidates(folder: Path) -> dict[str, Vectors]:
     except (SafetensorError, OSError, ValueError, KeyError) as error:
         raise ModelError(f"The weights in {folder} cannot be read: {error}.", "Copy the model again.") from error
     return found
-
-
-def weight_files(folder: Path) -> list[Path]:
-    """The files of a model's weights.
-
-    Raises:
-        ModelError: there are none in safetensors' format.
-    """
-    index, single = folder / "model.safetensors.index.json", folder / "model.safetensors"
-    if index.is_file():
-        told: dict[str, Any] = json.loads(index.read_text(encoding="utf-8"))
-        return [folder / shard for shard in sorted(set(told["weight_map"].values()))]
-    if single.is_file():
-        return [single]
-    raise ModelError(f"{folder} has no weights (model.safetensors).", "Save the model as safetensors.")
