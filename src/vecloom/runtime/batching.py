@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 Ints = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float32]
+Skip: TypeAlias = int | npt.NDArray[np.int64]
 
 POOLINGS = ("mean", "cls", "lasttoken", "weightedmean", "mean_sqrt_len_tokens", "max")
 """sentence-transformers' names; all but "max" are weighted sums over a text's tokens."""
@@ -38,7 +40,7 @@ class Batch:
         segments: (R, L) 1 + slot of the text a cell belongs to, 0 where padded.
         pool: (R, S, L) weight of each cell in the pooled vector of each slot.
         scale: (n,) what each pooled sum is divided by.
-        skip: leading tokens of each text that take no part in pooling.
+        skip: leading tokens of each text that take no part in pooling; one number for all, or (n,).
     """
 
     items: npt.NDArray[np.int64]
@@ -49,7 +51,7 @@ class Batch:
     segments: Ints
     pool: Floats
     scale: Floats
-    skip: int = 0
+    skip: Skip = 0
 
     def shifted(self, by: int) -> Batch:
         """The same batch, its items counted from ``by``."""
@@ -62,7 +64,13 @@ class Batch:
 
 
 def batches(
-    tokens: Sequence[Sequence[int]], *, pooling: str, packing: bool, parallel: int = 1, cells: int = 1024, skip: int = 0
+    tokens: Sequence[Sequence[int]],
+    *,
+    pooling: str,
+    packing: bool,
+    parallel: int = 1,
+    cells: int = 1024,
+    skip: Skip = 0,
 ) -> Iterator[Batch]:
     """Lay texts out in batches.
 
@@ -72,7 +80,7 @@ def batches(
         packing: whether several texts may share a row.
         parallel: how many batches run at once; few texts are spread over so many.
         cells: size of a batch of long rows; batches of packed rows are twice as large.
-        skip: leading tokens that pooling leaves out: a prompt's.
+        skip: leading tokens that pooling leaves out: a prompt's; one number for all, or (n,).
 
     Yields:
         batches that together hold each text once.
@@ -143,7 +151,7 @@ def pack(lengths: npt.NDArray[np.int64], row_length: int) -> list[list[int]]:
 
 
 def fill(
-    tokens: Sequence[Sequence[int]], rows: Sequence[Sequence[int]], row_length: int, pooling: str, skip: int = 0
+    tokens: Sequence[Sequence[int]], rows: Sequence[Sequence[int]], row_length: int, pooling: str, skip: Skip = 0
 ) -> Batch:
     """Write texts into a rectangle of ``len(rows)`` x ``row_length`` cells, row by row."""
     items = np.array([item for row in rows for item in row], np.int64)
@@ -161,14 +169,15 @@ def fill(
     input_ids.flat[cells] = np.concatenate([np.asarray(tokens[item], np.int32) for item in items])
     positions.flat[cells] = within
     segments.flat[cells] = np.repeat(slots + 1, sizes)
-    weights, scale = pool_weights(within, sizes, pooling, skip)
+    left_out = skip if isinstance(skip, int) else skip[items]
+    weights, scale = pool_weights(within, sizes, pooling, left_out)
     pool = np.zeros((len(rows), int(counts.max()), row_length), np.float32)
     pool[np.repeat(row_of, sizes), np.repeat(slots, sizes), cells % row_length] = weights
-    return Batch(items, row_of, slots, input_ids, positions, segments, pool, scale, skip)
+    return Batch(items, row_of, slots, input_ids, positions, segments, pool, scale, left_out)
 
 
 def pool_weights(
-    within: npt.NDArray[np.int64], sizes: npt.NDArray[np.int64], pooling: str, skip: int = 0
+    within: npt.NDArray[np.int64], sizes: npt.NDArray[np.int64], pooling: str, skip: Skip = 0
 ) -> tuple[Floats, Floats]:
     """Weight of each token in its text's sum, and what each sum is divided by.
 
@@ -176,9 +185,10 @@ def pool_weights(
         within: (T,) position of each token in its text.
         sizes: (n,) tokens of each text; they sum to T.
         pooling: one of ``POOLINGS``; for "max" the weights mark the tokens that take part.
-        skip: tokens at the start that take no part; a text keeps at least its last token.
+        skip: tokens at the start that take no part, for all or (n,); a text keeps at least its last token.
     """
     size = np.repeat(sizes, sizes)
+    skip = skip if isinstance(skip, int) else np.repeat(skip, sizes)
     if pooling == "cls":
         chosen = within == np.minimum(skip, size - 1)
     elif pooling == "lasttoken":

@@ -51,6 +51,8 @@ class ModelSpec:
         config: the transformer's ``config.json``.
         pooling: one of ``POOLINGS``, or "" where the pipeline needs modules that only torch can run.
         include_prompt: whether a prompt's tokens take part in pooling.
+        exact_prompt: whether a prompt that does not ends where its characters end (vecloom's own Transformer), instead of
+            after as many tokens as it has alone (sentence-transformers).
         dense: folders of Dense modules behind the pooling, in order.
         normalized: whether the pipeline ends in a Normalize module.
         prompts: prompt name to text.
@@ -66,6 +68,7 @@ class ModelSpec:
     config: Mapping[str, Any]
     pooling: str
     include_prompt: bool = True
+    exact_prompt: bool = False
     dense: tuple[Path, ...] = ()
     normalized: bool = False
     prompts: Mapping[str, str] = field(default_factory=dict)
@@ -106,6 +109,7 @@ class ModelSpec:
         pipeline = [
             self.pooling,
             self.include_prompt,
+            *(["exact"] if self.exact_prompt else []),
             self.normalized,
             self.max_length,
             dict(self.prompts),
@@ -131,13 +135,16 @@ def read_spec(path: Path) -> ModelSpec:
     """
     modules = _read_json(path / "modules.json") if (path / "modules.json").is_file() else _default_modules()
     kinds = [str(module["type"]).rsplit(".", 1)[-1] for module in modules]
-    if not kinds or kinds[0] != "Transformer":
+    changed = bool(kinds) and is_changed_transformer(str(modules[0]["type"]))
+    if not changed and (not kinds or kinds[0] != "Transformer"):
         raise ModelError(f"The first module of {path} is {kinds[0] if kinds else 'missing'}, not a Transformer.", "")
     weights_path = path / modules[0].get("path", "")
     config = _read_json(weights_path / "config.json")
     settings = _optional_json(weights_path / "sentence_bert_config.json")
     saved = _optional_json(path / "config_sentence_transformers.json")
     pooling, include_prompt, dense, extra = _read_pipeline(path, modules[1:], kinds[1:])
+    if changed:
+        pooling, extra = "", (kinds[0], *extra)
     own = [path / module["path"] for module, kind in zip(modules, kinds, strict=True) if kind not in _STOCK]
     return ModelSpec(
         path=path,
@@ -145,15 +152,27 @@ def read_spec(path: Path) -> ModelSpec:
         config=config,
         pooling=pooling,
         include_prompt=include_prompt,
+        exact_prompt=str(modules[0]["type"]).startswith("vecloom.") and not changed,
         dense=dense,
         normalized="Normalize" in kinds,
         prompts={name: text for name, text in (saved.get("prompts") or {}).items() if isinstance(text, str)},
         default_prompt=saved.get("default_prompt_name"),
         lower_case=bool(settings.get("do_lower_case")),
-        max_length=_max_length(settings, config, _optional_json(weights_path / "tokenizer_config.json")),
+        max_length=_max_length(
+            settings, {} if changed else config, _optional_json(weights_path / "tokenizer_config.json")
+        ),
         extra_modules=extra,
         own_folders=tuple(own),
     )
+
+
+def is_changed_transformer(kind: str) -> bool:
+    """Whether a module is a Transformer of vecloom that computes something else than the stock one: torch alone runs it.
+
+    Its network's ``max_position_embeddings`` does not bind it: it may read more tokens than that.
+    """
+    name = kind.rsplit(".", 1)[-1]
+    return kind.startswith("vecloom.") and name.endswith("Transformer") and name != "Transformer"
 
 
 def is_trusted(path: Path) -> bool:
@@ -204,6 +223,7 @@ def _read_pipeline(
             dense.append(path / module["path"])
         elif kind not in _NO_VECTORS:
             extra.append(kind)
+            include_prompt = _optional_json(path / module["path"] / "config.json").get("include_prompt", include_prompt)
     if not pooling:
         extra.append("no Pooling")
     return ("" if extra else pooling), include_prompt, tuple(dense), tuple(extra)

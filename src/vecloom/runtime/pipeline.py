@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from vecloom.runtime.batching import Batch, Floats, batches
+from vecloom.runtime.batching import Batch, Floats, Skip, batches
+from vecloom.runtime.borders import prompt_tokens
 from vecloom.runtime.session import Session
 
 if TYPE_CHECKING:
@@ -43,16 +44,25 @@ class TokenSource:
         A very long text is cut by characters first: what lies far beyond the limit would be read only to be dropped. Where the
         cut leaves fewer tokens than the limit (a text of long words or of blanks), the whole text is read after all.
         """
+        return [encoding.ids or [0] for encoding in self._cut(texts, self.tokenizer.encode_batch_fast)]
+
+    def tokenize_prompted(self, texts: Sequence[str], border: int) -> tuple[list[list[int]], npt.NDArray[np.int64]]:
+        """Token ids of texts that begin with a prompt of ``border`` characters; how many of each text's are the prompt's: (n,)."""
+        encodings = self._cut(texts, self.tokenizer.encode_batch)
+        skip = [
+            prompt_tokens([end for _, end in encoding.offsets], encoding.special_tokens_mask, border)
+            for encoding in encodings
+        ]
+        return [encoding.ids or [0] for encoding in encodings], np.array(skip, np.int64)
+
+    def _cut(self, texts: Sequence[str], encode: Callable[[list[str]], list[Any]]) -> list[Any]:
         most = self.max_length * CHARACTERS_PER_TOKEN
-        encodings = self._encode([text[:most] for text in texts])
+        encodings = list(encode([text[:most] for text in texts]))
         short = [i for i, text in enumerate(texts) if len(text) > most and not encodings[i].overflowing]
-        for i, encoding in zip(short, self._encode([texts[i] for i in short]), strict=True):
+        for i, encoding in zip(short, encode([texts[i] for i in short]), strict=True):
             encodings[i] = encoding
         self.truncated += sum(1 for encoding in encodings if encoding.overflowing)
-        return [encoding.ids or [0] for encoding in encodings]
-
-    def _encode(self, texts: list[str]) -> list[Any]:
-        return list(self.tokenizer.encode_batch_fast(texts))
+        return encodings
 
 
 def run_texts(
@@ -62,6 +72,7 @@ def run_texts(
     session: Session,
     pooling: str,
     skip: int = 0,
+    border: int = 0,
     progress: Callable[[int], None] | None = None,
 ) -> Floats:
     """Pooled vectors of texts.
@@ -72,6 +83,7 @@ def run_texts(
         session: the network.
         pooling: one of ``batching.POOLINGS``.
         skip: leading tokens that pooling leaves out.
+        border: leading characters that pooling leaves out, instead: tokens that end within them.
         progress: called with the number of texts that were finished.
 
     Returns:
@@ -80,7 +92,13 @@ def run_texts(
 
     def layout() -> Iterator[Batch]:
         for start, stop in blocks(texts):
-            for batch in _batches(source.tokenize(texts[start:stop]), session, pooling, skip):
+            tokens: list[list[int]]
+            left_out: Skip
+            if border:
+                tokens, left_out = source.tokenize_prompted(texts[start:stop], border)
+            else:
+                tokens, left_out = source.tokenize(texts[start:stop]), skip
+            for batch in _batches(tokens, session, pooling, left_out):
                 yield batch.shifted(start)
 
     return _collect(layout(), len(texts), session, progress)
@@ -91,7 +109,7 @@ def run_tokens(tokens: Sequence[Sequence[int]], *, session: Session, pooling: st
     return _collect(_batches(tokens, session, pooling, 0), len(tokens), session, None)
 
 
-def _batches(tokens: Sequence[Sequence[int]], session: Session, pooling: str, skip: int) -> Iterator[Batch]:
+def _batches(tokens: Sequence[Sequence[int]], session: Session, pooling: str, skip: Skip) -> Iterator[Batch]:
     return batches(
         tokens, pooling=pooling, packing=session.packing, parallel=session.parallel, cells=session.cells, skip=skip
     )

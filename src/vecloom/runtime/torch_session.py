@@ -11,8 +11,10 @@ import contextlib
 import logging
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
+
+import numpy as np
 
 from vecloom.errors import BackendError, MissingExtraError, ModelError, first_line
 from vecloom.runtime import cpu
@@ -22,6 +24,7 @@ from vecloom.runtime.session import Emit
 
 CUDA_CELLS = 32_768
 CPU_CELLS = 2_048
+_HEEDS_CAUSAL = (5, 2)  # the first transformers with bidirectional decoders
 
 
 class TorchSession:
@@ -64,11 +67,20 @@ class TorchSession:
     def _forward(self, torch: Any, batch: Batch) -> Floats:
         ids = torch.from_numpy(batch.input_ids).to(self.device, dtype=torch.int64)
         mask = torch.from_numpy(batch.segments > 0).to(self.device, dtype=torch.int64)
-        features = {"input_ids": ids, "attention_mask": mask, "prompt_length": batch.skip}
+        features = {"input_ids": ids, "attention_mask": mask, **_left_out(torch, batch, self.device)}
         for module in self._modules:
             features = module(features)
         pooled: Floats = features["sentence_embedding"].float().cpu().numpy()
         return pooled[batch.rows]
+
+
+def _left_out(torch: Any, batch: Batch, device: str) -> dict[str, Any]:
+    """What pooling leaves out at the start: sentence-transformers' one number, or vecloom's number for each text."""
+    if isinstance(batch.skip, int):
+        return {"prompt_length": batch.skip}
+    by_row = np.zeros(len(batch.input_ids), np.int64)
+    by_row[batch.rows] = batch.skip
+    return {"prompt_lengths": torch.from_numpy(by_row).to(device)}
 
 
 def traceable(spec: ModelSpec) -> tuple[Any, Any]:
@@ -91,8 +103,25 @@ def traceable(spec: ModelSpec) -> tuple[Any, Any]:
     return network, (ids, mask)
 
 
+def check_release(config: Mapping[str, Any]) -> None:
+    """Make sure that transformers heeds ``is_causal: false`` where a configuration has it.
+
+    Raises:
+        BackendError: it is too old, and would silently compute something else.
+    """
+    from transformers import __version__ as found
+
+    if config.get("is_causal") is False and tuple(map(int, found.split(".")[:2])) < _HEEDS_CAUSAL:
+        needed = ".".join(map(str, _HEEDS_CAUSAL))
+        raise BackendError(
+            f"This decoder sees both sides of a token, which transformers {found} cannot do.",
+            f"Update it: pip install --upgrade 'transformers>={needed}'",
+        )
+
+
 def _load_modules(spec: ModelSpec, device: str, dtype: Any) -> list[Any]:
     sentence_transformers = _import_sentence_transformers()
+    check_release(spec.config)
     try:
         with quiet_loading():
             model = sentence_transformers.SentenceTransformer(
@@ -114,6 +143,7 @@ def _auto_model(spec: ModelSpec) -> Any:
         from transformers import AutoModel
     except ImportError as error:
         raise MissingExtraError("Converting this model needs transformers.", "torch") from error
+    check_release(spec.config)
     with quiet_loading():
         return AutoModel.from_pretrained(str(spec.weights_path), local_files_only=True).float().eval()
 
