@@ -47,7 +47,7 @@ class TokenSource:
         return [encoding.ids or [0] for encoding in self._cut(texts, self.tokenizer.encode_batch_fast)]
 
     def tokenize_prompted(self, texts: Sequence[str], border: int) -> tuple[list[list[int]], npt.NDArray[np.int64]]:
-        """Token ids of texts that begin with a prompt of ``border`` characters; how many of each text's are the prompt's: (n,)."""
+        """Token ids of texts after a prompt of ``border`` characters, and how many of each text are the prompt's: (n,)."""
         encodings = self._cut(texts, self.tokenizer.encode_batch)
         skip = [
             prompt_tokens([end for _, end in encoding.offsets], encoding.special_tokens_mask, border)
