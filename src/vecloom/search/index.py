@@ -135,6 +135,10 @@ class Index:
             )
         return cls(folder, known, store.open_table(folder / known.table), encoder, lock_timeout)
 
+    def again(self) -> Index:
+        """The same index and model once more, for writing beside threads that ask this one."""
+        return Index.open(self.path, self._encoder, lock_timeout=self._lock_timeout)
+
     @property
     def model(self) -> str:
         """Name of the model that made the index, for loading it."""

@@ -13,11 +13,11 @@ from fastapi import FastAPI
 
 from vecloom import __version__
 from vecloom.serve import middleware, problems
-from vecloom.serve.routes import health
+from vecloom.serve.routes import health, indexes, metrics
 from vecloom.serve.settings import Settings
 from vecloom.serve.state import State
 
-ROUTERS = (health.router,)
+ROUTERS = (health.router, indexes.router, metrics.router)
 
 
 def create_app(state: State, settings: Settings) -> FastAPI:

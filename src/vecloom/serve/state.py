@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from vecloom.encoders.protocol import Encoder
@@ -12,6 +13,7 @@ from vecloom.serve.engine import Engine
 from vecloom.serve.metrics import Metrics
 from vecloom.serve.problems import Problem
 from vecloom.serve.settings import Settings
+from vecloom.serve.shelf import Shelf
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -32,7 +34,7 @@ class State:
         engine: computes vectors for all requests. ``engine.encoder(name)`` is the model as an ``Encoder`` whose calls, from any
             worker thread, take their fair turn with the other requests.
         indexes: by the name in the path. Each is opened with such an encoder, so that a long ``add`` does not hold up a search;
-            its methods block, so call them in a thread (``anyio.to_thread.run_sync``).
+            its methods block, so routes call them through ``shelf``.
         tracing: makes spans, or None.
         keys: the key ring, or None where no keys are asked for.
         started: Unix time.
@@ -48,6 +50,12 @@ class State:
     keys: KeyRing | None = None
     started: float = field(default_factory=time.time)
     draining: bool = False
+
+    @cached_property
+    def shelf(self) -> Shelf:
+        """The indexes off the event loop: how routes ask and change them."""
+        limits = self.settings
+        return Shelf(self.indexes, most_asking=limits.max_concurrent_requests, most_writing=limits.max_waiting_writes)
 
     @property
     def ready(self) -> bool:

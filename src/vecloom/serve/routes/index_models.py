@@ -1,0 +1,198 @@
+"""What the routes of ``/v1/indexes`` take and give, for checking and for the OpenAPI document."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from vecloom.search.results import Mode
+
+MOST_HITS = 1000  # hits of one answer; with the offset twice that is ranked
+MOST_FIELDS = 100  # each becomes a column of the table
+DEEPEST = 10_000  # last place that an offset can reach
+
+Finite: TypeAlias = Annotated[float, Field(allow_inf_nan=False)]
+FieldName: TypeAlias = Annotated[str, Field(min_length=1, max_length=128)]
+
+
+class Strict(BaseModel):
+    """A mistyped name is an error, not a setting that has no effect."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class Search(Strict):
+    """A question: ``query`` or ``vector``."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        json_schema_extra={
+            "oneOf": [{"required": ["query"]}, {"required": ["vector"]}],
+            "examples": [{"query": "how to resume a job", "k": 5, "where": "year > 2020 AND lang = 'en'"}],
+        },
+    )
+
+    query: str | None = Field(None, min_length=1, max_length=100_000, description="Any text; it has no syntax.")
+    vector: list[Finite] | None = Field(
+        None, min_length=1, max_length=65_536, description="As many numbers as dimensions."
+    )
+    k: int = Field(10, ge=1, le=MOST_HITS, description="How many hits.")
+    offset: int = Field(0, ge=0, le=DEEPEST - MOST_HITS, description="How many of the best hits are left out.")
+    mode: Mode | None = Field(
+        None,
+        description="By meaning (vector), by words (keyword, BM25) or both (hybrid, the default for a query; reciprocal ranks).",
+    )
+    where: str | None = Field(None, max_length=10_000, description="A filter: year > 2020 AND lang = 'en'.")
+
+    @model_validator(mode="after")
+    def _one_question(self) -> Search:
+        if (self.query is None) == (self.vector is None):
+            raise ValueError("either query or vector is needed")
+        return self
+
+
+class DocumentIn(Strict):
+    """A document to add, or to put in the place of the one with its id."""
+
+    id: Annotated[str, Field(min_length=1, max_length=1024)] | int | None = Field(
+        None, description="Its name; made from the content where there is none."
+    )
+    text: str
+    title: str = Field("", max_length=10_000)
+    fields: dict[FieldName, str | bool | int | Finite | None] = Field(
+        default_factory=dict, max_length=MOST_FIELDS, description="Whatever filters are to know."
+    )
+
+
+class Documents(Strict):
+    """Documents to add; of two with one id the later one stays."""
+
+    documents: list[DocumentIn] = Field(min_length=1, description="As many as max_texts of /info says.")
+
+
+class HitOut(BaseModel):
+    """A chunk that answers."""
+
+    id: str = Field(description="document_id#position")
+    document_id: str
+    score: float = Field(description="Comparable within one answer; higher is better.")
+    text: str
+    title: str
+    heading: str
+    source: str
+    position: int
+    fields: dict[str, str | bool | int | float | None]
+    vector_rank: int | None
+    keyword_rank: int | None
+
+
+class Found(BaseModel):
+    """Hits, best first."""
+
+    index: str
+    mode: Mode
+    k: int
+    offset: int
+    seconds: float
+    hits: list[HitOut]
+
+
+class Added(BaseModel):
+    """What became of the documents, by number; chunks are what was written."""
+
+    added: int
+    replaced: int
+    unchanged: int
+    empty: int
+    chunks: int
+
+
+class Deleted(BaseModel):
+    """A document that is gone."""
+
+    id: str
+    deleted: Literal[True]
+
+
+class Graph(BaseModel):
+    """An approximate index and its measured recall."""
+
+    rows: int
+    recall: float
+    expansion: int
+    connectivity: int
+    sample: int
+
+
+class Described(BaseModel):
+    """What is inside an index."""
+
+    id: str
+    object: Literal["index"]
+    model: str
+    fingerprint: str
+    dim: int
+    rows: int
+    documents: int
+    size_bytes: int
+    kind: Literal["exact", "ann"]
+    ann: Graph | None
+    unsearchable: int
+    fields: dict[str, str]
+    chunk_tokens: int
+    overlap: int
+    created: str
+    vecloom: str
+    format: int
+
+
+class Indexes(BaseModel):
+    """All of them."""
+
+    object: Literal["list"]
+    data: list[Described]
+
+
+class Trouble(BaseModel):
+    """What is wrong."""
+
+    message: str
+    type: str
+    param: str | None
+    code: str | None
+
+
+class Refused(BaseModel):
+    """An answer that says no."""
+
+    error: Trouble
+
+
+_WHY = {
+    400: "The request is wrong; the message says where.",
+    401: "A key is needed.",
+    403: "The key, the host name or the page may not do this.",
+    404: "There is no such index or document.",
+    413: "It is too large.",
+    429: "Too many wait; Retry-After says for how long to stay away.",
+    503: "Another process writes to the index.",
+}
+
+
+def answers(model: type[BaseModel], *refusals: int) -> dict[int | str, dict[str, Any]]:
+    """The answers of a route, for its OpenAPI document."""
+    told = {status: {"model": Refused, "description": _WHY[status]} for status in (401, 403, *refusals, 429)}
+    return {
+        200: {"model": model},
+        **dict(sorted(told.items())),
+        "default": {"model": Refused, "description": "It failed."},
+    }
+
+
+INDEXES = answers(Indexes)
+SEARCHED = answers(Found, 400, 404, 413)
+SIMILAR = answers(Found, 400, 404)
+DOCUMENTS = answers(Added, 400, 404, 413, 503)
+DELETED = answers(Deleted, 400, 404, 503)
