@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 EXTENSIONS = {
     "positions": "vecloom.cli.extend:positions",
+    "temperature": "vecloom.cli.extend_temperature",
 }
 """Each word behind ``extend`` and the module that holds a command of its name, or of the name after the colon."""
 
