@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from vecloom.train.losses.distill import DistilledPairLoss
     from vecloom.train.losses.gist import GuidedContrastive
     from vecloom.train.losses.layerwise import LayerwiseLoss
+    from vecloom.train.losses.own_negatives import OwnNegativesLoss
     from vecloom.train.losses.progressive import ProgressiveContrastive
     from vecloom.train.losses.repetition import repeat_tokens
     from vecloom.train.losses.simcse import ESimCSELoss, SimCSELoss
@@ -27,6 +28,7 @@ _HOMES = {
     "ESimCSELoss": "simcse",
     "GuidedContrastive": "gist",
     "LayerwiseLoss": "layerwise",
+    "OwnNegativesLoss": "own_negatives",
     "ProgressiveContrastive": "progressive",
     "SimCSELoss": "simcse",
     "repeat_tokens": "repetition",
@@ -42,6 +44,7 @@ __all__ = [
     "LossContext",
     "LossEntry",
     "LossOptions",
+    "OwnNegativesLoss",
     "ProgressiveContrastive",
     "SimCSELoss",
     "base_shapes",

@@ -55,10 +55,17 @@ class ProgressiveOptions(LossOptions):
 
 
 class MnrOptions(LossOptions):
-    """InfoNCE with in-batch negatives."""
+    """InfoNCE with in-batch negatives, or with each row's own only."""
 
     temperature: Temperature = 0.05  # sentence-transformers: scale 20
     symmetric: bool = False  # sentence-transformers
+    in_batch: bool = True  # NV-Embed: false in its second stage
+
+    @model_validator(mode="after")
+    def _one_sided(self) -> MnrOptions:
+        if self.symmetric and not self.in_batch:
+            raise ValueError("symmetric needs the batch's negatives; set in_batch: true")
+        return self
 
 
 class RankingOptions(LossOptions):

@@ -26,9 +26,11 @@ MINI_BATCH = 32  # sentence-transformers
 
 
 def make_mnr(model: Any, options: MnrOptions, context: LossContext) -> torch.nn.Module:
-    """In-batch negatives; with gradient caching where the context has a mini-batch size."""
+    """In-batch negatives, or a row's own; with gradient caching where the context has a mini-batch size."""
     from sentence_transformers.sentence_transformer import losses
 
+    if not options.in_batch:
+        return _own_negatives(model, options, context.mini_batch_size)
     settings = _mnr_settings(options, context)
     if context.mini_batch_size is None:
         plain: torch.nn.Module = losses.MultipleNegativesRankingLoss(model, **settings)
@@ -41,6 +43,8 @@ def make_cached_mnr(model: Any, options: MnrOptions, context: LossContext) -> to
     from sentence_transformers.sentence_transformer import losses
 
     size = context.mini_batch_size or MINI_BATCH
+    if not options.in_batch:
+        return _own_negatives(model, options, size)
     cached: torch.nn.Module = losses.CachedMultipleNegativesRankingLoss(
         model, mini_batch_size=size, **_mnr_settings(options, context)
     )
@@ -110,6 +114,12 @@ def make_batch_hard(model: Any, options: BatchHardOptions, _: LossContext) -> to
     distance = {"cosine": metrics.cosine_distance, "euclidean": metrics.eucledian_distance}
     loss: torch.nn.Module = losses.BatchHardSoftMarginTripletLoss(model, distance[options.distance])
     return loss
+
+
+def _own_negatives(model: Any, options: MnrOptions, mini_batch_size: int | None) -> torch.nn.Module:
+    from vecloom.train.losses.own_negatives import OwnNegativesLoss
+
+    return OwnNegativesLoss(model, options.temperature, mini_batch_size)
 
 
 def _mnr_settings(options: MnrOptions, context: LossContext) -> dict[str, Any]:

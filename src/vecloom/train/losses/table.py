@@ -141,7 +141,9 @@ def base_options(base: Mapping[str, Any]) -> tuple[str, LossOptions]:
 def base_shapes(name: str, options: LossOptions) -> tuple[str, ...]:
     """The data that a loss takes, with these options: a wrapper takes what its base takes."""
     if isinstance(options, opt.WrapperOptions):
-        return entry(base_options(options.base)[0]).shapes
+        return base_shapes(*base_options(options.base))
+    if isinstance(options, opt.MnrOptions) and not options.in_batch:
+        return ("triplets",)
     return entry(name).shapes
 
 
