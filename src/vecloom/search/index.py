@@ -23,9 +23,10 @@ import numpy as np
 from vecloom.data import Chunker
 from vecloom.encoders.protocol import Encoder, Progress, Vectors
 from vecloom.errors import ModelMismatchError, UsageError, from_os_error
-from vecloom.search import maintain, metadata, schema, store
+from vecloom.search import fetch, maintain, metadata, schema, store
 from vecloom.search.describe import describe
 from vecloom.search.exact import unit
+from vecloom.search.facets import Facets, facets
 from vecloom.search.lock import writer_lock
 from vecloom.search.metadata import Metadata
 from vecloom.search.query import answer
@@ -143,6 +144,11 @@ class Index:
     def model(self) -> str:
         """Name of the model that made the index, for loading it."""
         return self._metadata.model
+
+    @property
+    def encoder(self) -> Encoder | None:
+        """The model that it was opened with."""
+        return self._encoder
 
     @property
     def dim(self) -> int:
@@ -340,6 +346,26 @@ class Index:
         """
         _check_k(k)
         return self._current().nearest(self._checked(vectors), k, None)
+
+    def document(self, name: str) -> list[Hit]:
+        """All chunks of a document, in their order; their score is 0.
+
+        Raises:
+            DocumentNotFoundError: there is no such document.
+        """
+        return fetch.document(self._current(), name)
+
+    def rows(self, offsets: Sequence[int]) -> list[Hit]:
+        """Chunks by their place in the table, as ``nearest`` gives it; places that are not there are left out."""
+        return fetch.rows(self._current(), offsets)
+
+    def facets(self, names: Collection[str] | None = None, *, where: str | None = None) -> Facets:
+        """Values of fields and how many documents have each; see ``vecloom.search.facets``.
+
+        Raises:
+            FilterError: the filter does not parse, or names what is not there.
+        """
+        return facets(self._current(), names, where)
 
     def info(self) -> IndexInfo:
         """What is inside."""
