@@ -16,6 +16,7 @@ from anyio import to_thread
 
 from vecloom.search import Index
 from vecloom.serve.problems import Problem, overloaded
+from vecloom.serve.tracing import part
 
 READERS = 32  # threads; most of their time they wait for the model, which takes what they ask together
 WRITE_SECONDS = 2  # what a client is told to wait for where too many wait already
@@ -80,7 +81,8 @@ class Shelf:
         book = self.book(name)
         if self._readers.statistics().tasks_waiting >= self._most_asking:
             raise overloaded(1)
-        return await to_thread.run_sync(question, book.index, limiter=self._readers)
+        with part("ask index", index=name):
+            return await to_thread.run_sync(question, book.index, limiter=self._readers)
 
     async def change(self, name: str, change: Callable[[Index], T]) -> T:
         """Change an index, after the changes that came before; it goes on where the client leaves.
@@ -91,4 +93,5 @@ class Shelf:
         book = self.book(name)
         if book.writing.statistics().tasks_waiting >= self._most_writing:
             raise overloaded(WRITE_SECONDS)
-        return await to_thread.run_sync(book.changed, change, limiter=book.writing)
+        with part("change index", index=name):
+            return await to_thread.run_sync(book.changed, change, limiter=book.writing)

@@ -8,7 +8,8 @@ HTTP; none holds what a client wrote.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import ContextVar, Token
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,13 +19,24 @@ from vecloom.serve.asgi import Scope
 SERVICE = "vecloom"
 
 
+Attribute = str | int | float
+_ACTIVE: ContextVar[Tracing | None] = ContextVar("vecloom_tracing", default=None)
+
+
+def part(name: str, **attributes: Attribute) -> AbstractContextManager[None]:
+    """Make a span inside the request's, for a ``with`` block; does nothing where no traces are made."""
+    tracing = _ACTIVE.get()
+    return nullcontext() if tracing is None else tracing.part(name, **attributes)
+
+
 @dataclass(slots=True)
 class Started:
     """A request's span and what makes it the current one."""
 
     span: Any
-    token: Any
     method: str
+    context: Any
+    active: Token[Tracing | None]
 
 
 class Tracing:
@@ -58,7 +70,8 @@ class Tracing:
                 "vecloom.request_id": scope["state"]["request_id"],
             },
         )
-        return Started(span, context.attach(trace.set_span_in_context(span)), scope["method"])
+        attached = context.attach(trace.set_span_in_context(span))
+        return Started(span, scope["method"], attached, _ACTIVE.set(self))
 
     def end(self, started: Started, route: str, status: int) -> None:
         """End a request's span."""
@@ -70,17 +83,24 @@ class Tracing:
         if status >= 500:
             started.span.set_status(trace.StatusCode.ERROR)
         started.span.end()
-        context.detach(started.token)
+        context.detach(started.context)
+        _ACTIVE.reset(started.active)
 
     @contextmanager
-    def part(self, name: str, **attributes: str | int | float) -> Iterator[None]:
-        """A span inside the current one, as in ``with tracing.part("search", mode="hybrid")``."""
-        with self._tracer.start_as_current_span(name, attributes=attributes):
-            yield
+    def part(self, name: str, **attributes: Attribute) -> Iterator[None]:
+        """A span inside the current one. Of an exception only the type is told: its message may hold what a client wrote."""
+        from opentelemetry.trace import StatusCode
 
-    def past(self, name: str, began: int, ended: int, **attributes: str | int | float) -> None:
-        """A span inside the current one that is over already; times in nanoseconds since 1970."""
-        self._tracer.start_span(name, start_time=began, attributes=attributes).end(end_time=ended)
+        opened = self._tracer.start_as_current_span(
+            name, attributes=attributes, record_exception=False, set_status_on_exception=False
+        )
+        with opened as span:
+            try:
+                yield
+            except BaseException as error:
+                span.set_attribute("error.type", type(error).__name__)
+                span.set_status(StatusCode.ERROR)
+                raise
 
     def close(self) -> None:
         """Send what has not been sent yet."""
