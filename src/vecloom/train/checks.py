@@ -27,6 +27,7 @@ class Checked:
         twice: rows that repeat an earlier row.
         echoes: rows in which a text equals another one of the same row.
         negatives: negatives used in each row, and the most that a row had.
+        prepared: what was done to the rows before, in words.
     """
 
     rows: int
@@ -34,6 +35,7 @@ class Checked:
     twice: int
     echoes: int
     negatives: tuple[int, int] = (0, 0)
+    prepared: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, columns: Sequence[Sequence[str]], negatives: tuple[int, int] = (0, 0)) -> Checked:
@@ -48,6 +50,7 @@ class Checked:
         """What a user should know, in words."""
         used, most = self.negatives
         found = [
+            *self.prepared,
             f"rows that repeat an earlier one: {self.twice:,}" if self.twice else "",
             f"rows in which a text stands twice: {self.echoes:,}" if self.echoes else "",
             f"rows have up to {most} negatives, of which the first {used} are used" if used < most else "",

@@ -7,15 +7,16 @@ A table is a ``datasets.Dataset``: text columns in the order in which losses tak
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from vecloom.data import rows
 from vecloom.data.rows import Read
 from vecloom.errors import DataError, MissingExtraError, first_line
 from vecloom.train.checks import Checked, check_text, label_of, score_of
+from vecloom.train.prepare import Prepared
 from vecloom.train.recipe import DataSource, Recipe, Shape
 from vecloom.train.shapes import Layout, layout_of
 
@@ -75,8 +76,11 @@ def read_table(source: DataSource) -> Table:
     first = next(limited, None)
     if first is None:
         raise DataError(f"{where} holds no rows.", "Give a file with rows.")
-    layout = layout_of(list(first.values), source.shape, source.columns, where)
-    return _table(source, layout, chain([first], limited), where)
+    shape = {"nli": "labelled-pairs", "scores": "scored"}.get(source.triplets or "", source.shape)
+    layout = layout_of(list(first.values), cast("Shape | None", shape), source.columns, where)
+    prepared = Prepared(source, layout, chain([first], limited), where)
+    table = _table(source, prepared.layout, iter(prepared.rows), where)
+    return replace(table, checked=replace(table.checked, prepared=prepared.notes))
 
 
 def _table(source: DataSource, layout: Layout, found: Iterator[Read], where: str) -> Table:

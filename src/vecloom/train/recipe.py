@@ -23,6 +23,7 @@ from vecloom.errors import UsageError
 from vecloom.train.recipe_file import GIVEN, Place, Tree, complain, read
 
 Shape: TypeAlias = Literal["sentences", "pairs", "triplets", "scored", "labels", "labelled-pairs"]
+Pooling: TypeAlias = Literal["mean", "cls", "max", "mean_sqrt_len_tokens", "weightedmean", "lasttoken"]
 SHIPPED = Path(__file__).with_name("recipes")
 
 
@@ -85,6 +86,14 @@ class DataSource(Section):
     classes: int | None = setting(None, "how many labels there are, 0 to classes - 1; counted from the data", ge=2)
     limit: int | None = setting(None, "use only the first rows", ge=1)
     negatives: int | None = setting(None, "use only the first negatives of each row; all that every row has", ge=1)
+    triplets: Literal["nli", "scores"] | None = setting(
+        None,
+        "make triplets: of a premise with what it entails and contradicts, or of scored pairs that share a sentence",
+    )
+    translated: bool = setting(
+        False,
+        "rows are machine-translated: compose their letters, leave out pairs whose texts became one against their label",
+    )
     loss: LossChoice | None = setting(None, "another loss for this data set; the recipe's loss")
     teacher: TeacherChoice | None = setting(
         None, "a cross-encoder that scores the pairs, for the loss dse; kept on disk"
@@ -178,6 +187,7 @@ class Recipe(Section):
     """All that decides a run. Make it with ``load_recipe``, or in Python by its keys."""
 
     model: str = Field(description="minilm, a directory, or a Hub id")
+    pooling: Pooling | None = setting(None, "how a text's token vectors become one; the model's own")
     output: str = Field(description="the sentence-transformers directory to write; OUTPUT.run keeps the run beside it")
     data: tuple[DataSource, ...] = Field(description="the data sets", min_length=1)
     mixing: Mixing = setting(Mixing(), "how data sets share the batches")

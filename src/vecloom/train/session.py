@@ -20,6 +20,7 @@ from vecloom.train.sampling import BatchSampler
 from vecloom.train.summary import TrainSummary
 from vecloom.train.teacher import taught
 from vecloom.train.trainer import Collator, Rows, Trainer
+from vecloom.train.translated import check_signs, sample
 from vecloom.train.watch import CollapseWatch, LogWithSave, Progress, Reporter, Share, Tracker
 
 
@@ -51,6 +52,7 @@ class Session:
         set_seed(recipe.seed)
         self._model = setup.open_model(recipe, self._device)
         self._set_prompts()
+        self._check_signs()
 
     def claim(self, *, resume: bool) -> None:
         """Take the folder, or find that another run has it."""
@@ -124,6 +126,13 @@ class Session:
                 "The model leaves prompts out of its pooling, so texts with different prompts cannot stand in one batch.",
                 "Use mixing.batches: one-task.",
             )
+
+    def _check_signs(self) -> None:
+        """Whether the tokenizer keeps the vowel signs of translated texts."""
+        backend = getattr(self._model.tokenizer, "backend_tokenizer", None)
+        for source, table in zip(self._recipe.data, self._tables, strict=True):
+            if source.translated and backend is not None:
+                check_signs(backend, sample(list(table.rows[table.text_columns[0]])), self._recipe.model)
 
     def _losses(self, steps: int, share: Share) -> tuple[Any, list[Any]]:
         """The loss module, or one by data set; and the callbacks that they bring."""

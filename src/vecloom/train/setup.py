@@ -56,7 +56,27 @@ def open_model(recipe: Recipe, device: str) -> Any:
     model = SentenceTransformer(str(path), device=device, trust_remote_code=is_trusted(path)).float()
     if recipe.max_length is not None:
         model.max_seq_length = recipe.max_length
+    if recipe.pooling is not None:
+        set_pooling(model, recipe.pooling)
     return model
+
+
+def set_pooling(model: Any, mode: str) -> None:
+    """Have a model pool in another way; the directory that it is saved in says so.
+
+    Raises:
+        ModelError: it has no pooling module of sentence-transformers.
+    """
+    from sentence_transformers.sentence_transformer.modules import Pooling
+
+    for place, module in model._modules.items():
+        if isinstance(module, Pooling):
+            model._modules[place] = Pooling(module.embedding_dimension, mode, include_prompt=module.include_prompt)
+            return
+    raise ModelError(
+        f"The model pools by {', '.join(type(module).__name__ for module in model)}, which pooling cannot change.",
+        "Leave pooling out.",
+    )
 
 
 def max_length(model: Any) -> int:
