@@ -2,11 +2,12 @@
 
 from collections import Counter
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from vecloom.errors import DocumentNotFoundError, FilterError
+from vecloom.errors import DocumentNotFoundError, FilterError, UsageError
 from vecloom.search import Index
 
 
@@ -66,9 +67,27 @@ def test_a_document_comes_whole_and_in_order(index):
         index.document("three")
 
 
-def test_rows_come_in_the_order_asked(index, encoder):
+def test_rows_come_by_key_in_the_order_asked(index, encoder):
     fill(index, "en", "de", "fr")
-    offsets = index.nearest(encoder.encode(["text 1"]), 3)[0][0].tolist()
-    assert index.rows(offsets)[0].text == "text 1"
-    assert [hit.document_id for hit in index.rows([2, 0, 99, -1])] == ["2", "0"]
+    keys, cosines = index.nearest_keys(encoder.encode(["text 1"])[0], 3)
+    assert index.rows(keys)[0].text == "text 1"
+    assert cosines[0] == pytest.approx(1)
+    names = [hit.document_id for hit in index.rows(keys)]
+    assert [hit.document_id for hit in index.rows(keys[::-1])] == names[::-1]
+    index.delete(["1"])
+    assert {hit.document_id for hit in index.rows(keys)} == {"0", "2"}
     assert index.rows([99]) == []
+
+
+def test_matrix_and_values_are_those_of_the_rows(index, encoder):
+    fill(index, "en", None, "fr")
+    index.delete(["0"])
+    index.add([{"id": "3", "text": "text 3"}])
+    keys, matrix = index.matrix()
+    texts = [hit.text for hit in index.rows(keys)]
+    assert sorted(texts) == ["text 1", "text 2", "text 3"]
+    np.testing.assert_allclose(matrix, encoder.encode(texts), atol=1e-6)
+    by_key = dict(zip(*index.values("lang"), strict=True))
+    assert [by_key[key] for key in keys] == [{"text 2": "fr"}.get(text) for text in texts]
+    with pytest.raises(UsageError, match="colour"):
+        index.values("colour")

@@ -21,11 +21,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vecloom.data import Chunker
+from vecloom.data.records import Scalar
 from vecloom.encoders.protocol import Encoder, Progress, Vectors
 from vecloom.errors import ModelMismatchError, UsageError, from_os_error
 from vecloom.search import fetch, maintain, metadata, schema, store
 from vecloom.search.describe import describe
-from vecloom.search.exact import unit
+from vecloom.search.exact import Scores, unit
 from vecloom.search.facets import Facets, facets
 from vecloom.search.lock import writer_lock
 from vecloom.search.metadata import Metadata
@@ -34,7 +35,7 @@ from vecloom.search.results import AddReport, AnnInfo, Hit, IndexInfo, Mode
 from vecloom.search.similar import similar
 from vecloom.search.snapshot import Ranked, Snapshot, take_snapshot
 from vecloom.search.store import Store
-from vecloom.search.vectors import open_vectors
+from vecloom.search.vectors import Keys, open_vectors
 from vecloom.search.writer import Adder, Item
 
 if TYPE_CHECKING:
@@ -355,9 +356,24 @@ class Index:
         """
         return fetch.document(self._current(), name)
 
-    def rows(self, offsets: Sequence[int]) -> list[Hit]:
-        """Chunks by their place in the table, as ``nearest`` gives it; places that are not there are left out."""
-        return fetch.rows(self._current(), offsets)
+    def rows(self, keys: Sequence[int]) -> list[Hit]:
+        """Chunks by their keys, which a row keeps for its life; keys that are not there are left out. Their score is 0."""
+        return fetch.rows(self._current(), keys)
+
+    def matrix(self) -> tuple[Keys, Vectors]:
+        """Keys ``(n,)`` int64 and unit vectors ``(n, dim)`` float32 of all chunks."""
+        return fetch.matrix(self._current())
+
+    def values(self, field: str) -> tuple[Keys, list[Scalar]]:
+        """Keys and a field's values of all chunks; UsageError where no record has the field."""
+        return fetch.values(self._current(), field)
+
+    def nearest_keys(self, vector: Vectors, k: int = 10) -> tuple[Keys, Scores]:
+        """Keys and cosines of the chunks nearest to a vector of shape ``(dim,)``, best first."""
+        _check_k(k)
+        snapshot = self._current()
+        offsets, scores = snapshot.nearest(self._checked(np.asarray(vector)[None]), k, None)[0]
+        return snapshot.keys[offsets], scores
 
     def facets(self, names: Collection[str] | None = None, *, where: str | None = None) -> Facets:
         """Values of fields and how many documents have each; see ``vecloom.search.facets``.
