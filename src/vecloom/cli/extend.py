@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 EXTENSIONS = {
     "positions": "vecloom.cli.extend:positions",
     "temperature": "vecloom.cli.extend_temperature",
+    "hypernetwork": "vecloom.cli.extend_hypernetwork",
 }
 """Each word behind ``extend`` and the module that holds a command of its name, or of the name after the colon."""
 

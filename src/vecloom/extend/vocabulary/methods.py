@@ -125,6 +125,13 @@ METHODS: dict[str, Method] = {
         needs="texts, or a donor model",
         options={"atoms": 16, "others": "pieces", "dimensions": 100},
     ),
+    "zett": Method(
+        "vecloom.extend.zett.apply:zett",
+        "a hypernetwork, trained once for the model, predicts the rows of all tokens",
+        "arXiv:2405.07883",
+        needs="a hypernetwork",
+        options={"hypernetwork": "", "copy": False},
+    ),
 }
 _OTHER_NAMES = {"fvt": "mean", "lexical-overlap": "lexical", "overlap": "lexical", "unk": "unknown", "average": "mean"}
 
