@@ -54,7 +54,7 @@ def test_every_verb_prints_json_and_traces_on_request(verb):
 def test_a_mistyped_verb_is_answered_with_a_close_one():
     result = run("serch")
     assert result.exit_code == 2
-    assert "There is no verb 'serch'. Did you mean search?" in result.stderr
+    assert "There is no verb 'serch'. Did you mean search or serve?" in result.stderr
 
 
 def test_a_strange_verb_is_answered_with_all():

@@ -23,6 +23,7 @@ VERBS = {
     "train": "vecloom.cli.train",
     "mine": "vecloom.cli.mine",
     "merge": "vecloom.cli.merge",
+    "serve": "vecloom.cli.serve",
     "extend": "vecloom.cli.extend",
     "models": "vecloom.cli.models",
     "doctor": "vecloom.cli.doctor",

@@ -12,12 +12,21 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from vecloom import __version__
-from vecloom.serve import middleware, problems
-from vecloom.serve.routes import health, indexes, metrics
+from vecloom.serve import documents, middleware, problems
+from vecloom.serve.routes import health, indexes, metrics, openai, rerank, tei
 from vecloom.serve.settings import Settings
 from vecloom.serve.state import State
 
-ROUTERS = (health.router, indexes.router, metrics.router)
+ROUTERS = (
+    openai.inference,
+    openai.router,
+    tei.inference,
+    tei.router,
+    rerank.inference,
+    indexes.router,
+    health.router,
+    metrics.router,
+)
 
 
 def create_app(state: State, settings: Settings) -> FastAPI:
@@ -33,11 +42,12 @@ def create_app(state: State, settings: Settings) -> FastAPI:
 
     app = FastAPI(
         title="vecloom", version=__version__, lifespan=lifespan, middleware=middleware.stack(state, settings),
-        redirect_slashes=False,
+        redirect_slashes=False, docs_url=None, redoc_url=None,
     )  # fmt: skip
     app.state.server = state
     for router in ROUTERS:
         # Not include_router: it wraps each request once more, and no prefix is needed.
         app.router.routes.extend(router.routes)
     problems.install(app)
+    documents.install(app, state, settings)
     return app

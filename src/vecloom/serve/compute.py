@@ -92,12 +92,14 @@ class Computer(Protocol):
         scale: by how much micro-batches are larger than the server's setting.
         limit: tokens after which a text is cut.
         prompts: the model's own, by name.
+        vocabulary: how many token ids there are; 0: the model does not take any.
     """
 
     threads: int
     scale: int
     limit: int
     prompts: Mapping[str, str]
+    vocabulary: int
 
     @property
     def parallel(self) -> int:
@@ -141,7 +143,7 @@ class TokenComputer:
         for side in ("Right", "Left"):
             self._tokenizers[side] = read_tokenizer(self.spec)
             self._tokenizers[side].enable_truncation(self.limit, direction=side.lower())
-        self._vocabulary = self._tokenizers["Right"].get_vocab_size(with_added_tokens=True)
+        self.vocabulary = self._tokenizers["Right"].get_vocab_size(with_added_tokens=True)
 
     @property
     def parallel(self) -> int:
@@ -173,8 +175,8 @@ class TokenComputer:
 
     def take_ids(self, ids: Sequence[int]) -> Read:
         """See ``Computer.take_ids``. Ids are a complete sequence, special tokens included, as ``/tokenize`` gives them."""
-        if min(ids) < 0 or max(ids) >= self._vocabulary:
-            raise ValueError(f"a token id is not in this model's vocabulary of {self._vocabulary:,}")
+        if min(ids) < 0 or max(ids) >= self.vocabulary:
+            raise ValueError(f"a token id is not in this model's vocabulary of {self.vocabulary:,}")
         return Read(min(len(ids), self.limit), np.array(ids[: self.limit], np.int32), len(ids) > self.limit)
 
     def run(self, work: Work) -> None:
@@ -234,6 +236,8 @@ class _Stream:
 
 class TextComputer:
     """Any other model: its own ``encode``."""
+
+    vocabulary = 0
 
     def __init__(self, encoder: Encoder) -> None:
         self.encoder = encoder

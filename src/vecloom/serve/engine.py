@@ -32,6 +32,7 @@ from vecloom.serve.settings import Settings
 PATIENCE = 0.1  # seconds that a request waits before anybody looks whether its client is still there
 AT_ONCE_CHARACTERS = 4000  # texts up to this are tokenised where they are: handing them to a thread takes as long
 AT_ONCE_TEXTS = 8
+CACHED_TEXTS = 8  # of larger requests nothing is cached: queries come again, a job's texts do not
 RETRY = 0.2  # seconds between the tries of a caller that waits for room in the queue
 
 RERANKER = "reranker"  # its lane; no model can have this name and be asked for vectors
@@ -75,6 +76,11 @@ class Engine:
         settings: limits.
         metrics: instruments to write to.
         reranker: what scores pairs, or None.
+
+    Attributes:
+        lanes: by model.
+        readers: threads that tokenise.
+        loop: the event loop whose requests are computed; None before the start and after the end.
     """
 
     def __init__(
@@ -90,7 +96,8 @@ class Engine:
             for name, computer in computers.items()
         }
         self._cache = VectorCache(settings.cache_bytes)
-        self._readers = ThreadPoolExecutor(max(2, cpu.threads()), thread_name_prefix="reading")
+        self.readers = max(2, cpu.threads())
+        self._threads = ThreadPoolExecutor(self.readers, thread_name_prefix="reading")
         self.loop: asyncio.AbstractEventLoop | None = None
         self._open = 0
         metrics.queue_size = Gauge(metrics.queue_size.name, metrics.queue_size.help, self.waiting)
@@ -115,7 +122,7 @@ class Engine:
         self.loop = None
         for lane in self.lanes.values():
             await lane.close()
-        self._readers.shutdown(wait=False, cancel_futures=True)
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
     def encoder(self, model: str) -> Encoder:
         """A model as an ``Encoder`` for worker threads, whose calls take their fair turn and wait where the queue is full."""
@@ -184,7 +191,8 @@ class Engine:
             vectors = await self._compute(lane, waiting, gone, patient)
             for (key, text), read, vector in zip(missing, reads, vectors, strict=True):
                 known[key] = Known(vector, read.cost, read.cut)
-                self._cache.put(key, text, known[key])
+                if len(keys) <= CACHED_TEXTS:
+                    self._cache.put(key, text, known[key])
         return _assembled([known[key] for key in keys], vectors if len(missing) == len(keys) else None)
 
     async def embed_ids(
@@ -232,7 +240,7 @@ class Engine:
         return reads
 
     async def _in_thread(self, work: Callable[[], list[Read]]) -> list[Read]:
-        return await asyncio.get_running_loop().run_in_executor(self._readers, work)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
     def _check_length(self, keys: Sequence[Hashable], cut: Sequence[tuple[Hashable, bool]], lane: Lane) -> None:
         for key, was_cut in cut:

@@ -4,13 +4,13 @@ A request's texts are a ``Job``. The queue hands out micro-batches of a token bu
 
 - A job that just came gets one quantum of tokens before any job that has had its quantum (the new flows of FQ-CoDel, RFC 8290,
   section 4.2). So a short request waits for what runs and for the short requests before it, never for the rest of a long one.
-- What is left of long jobs takes turns by deficit round robin (Shreedhar and Varghese 1995, equation 1): over any span, two
-  waiting jobs get the same tokens, up to one quantum and one text.
-- While jobs wait for their turn, a quarter of each micro-batch is theirs, so that a flood of short requests cannot stop them.
+- What is left of long jobs takes turns by deficit round robin (Shreedhar and Varghese 1995): over any span, two waiting jobs get
+  the same tokens, up to two quanta and a text.
+- Where both kinds wait, every other micro-batch is of the one kind and every other of the other: a flood of short requests cannot
+  stop a long one, and a short one does not share its micro-batch with a long one, which would make it slower.
 
-Bounds, in micro-batches of budget B while jobs are waiting: a job of at most one quantum with F tokens of newer jobs before it is
-wholly handed out after ceil(F / (3 B / 4)) + 2; a long job among n gets at least B / (4 n) a batch on average (texts longer than
-a quarter of B round these up).
+Bounds, in micro-batches of budget B: a job of at most one quantum with F tokens of new jobs before it is wholly handed out after
+2 ceil(F / (B - T)) + 2, T the longest text's tokens; while long jobs wait, at least every other micro-batch is theirs.
 
 Equal texts of several jobs are one ``Item``: computed when the first of these jobs has its turn, given to all. Not thread-safe.
 """
@@ -22,7 +22,6 @@ from collections.abc import Hashable, Iterable
 from typing import Any
 
 QUANTUM_SHARE = 4  # a quantum is this part of a micro-batch: several jobs share one
-RESERVED_SHARE = 4  # this part of a micro-batch is kept for jobs that have had their quantum
 
 
 class Item:
@@ -84,6 +83,7 @@ class FairQueue:
         self._known: dict[Hashable, Item] = {}  # what waits or is computed
         self._new: deque[Job] = deque()
         self._old: deque[Job] = deque()
+        self._turn_of_old = False
 
     def missing(self, keys: Iterable[Hashable], costs: Iterable[int]) -> int:
         """Tokens that a job of these texts would add to the queue."""
@@ -133,36 +133,34 @@ class FairQueue:
     def take(self) -> list[Item]:
         """The next micro-batch, within the budget unless its first text is longer; empty if nothing waits."""
         taken: list[Item] = []
-        kept = self.budget // RESERVED_SHARE if self._old else 0
-        room = kept + self._take_new(self.budget - kept, taken)
-        room = self._take_old(room, taken)
-        self._take_new(room, taken)
+        room = self.budget
+        if self._turn_of_old or not self._new:
+            room = self._take(self._old, room, taken)
+        if not taken:
+            self._take(self._new, room, taken)
+            if not taken:  # the first texts of all new jobs are above a quantum
+                self._take(self._old, room, taken)
+            self._turn_of_old = True
+        else:
+            self._turn_of_old = False
         return taken
 
-    def _take_new(self, room: int, taken: list[Item]) -> int:
-        """One quantum for each new job, while there is room; returns the room that is left."""
-        while self._new and room > 0:
-            job = self._new[0]
-            if not job.credited:
-                job.deficit, job.credited = self.quantum, True
-            room, full = self._serve(job, room, taken)
-            if full:
-                break
-            self._new.popleft()
-            if job.head() is not None:
-                job.credited = False
-                self._old.append(job)
-        return room
+    def _take(self, line: deque[Job], room: int, taken: list[Item]) -> int:
+        """A quantum for each job in a line, round and round while there is room; returns the room that is left.
 
-    def _take_old(self, room: int, taken: list[Item]) -> int:
-        while self._old and room > 0:
-            job = self._old[0]
+        Who has had his quantum goes to the end of the old jobs. The last round of new jobs is their only one.
+        """
+        while line and room > 0:
+            job = line[0]
+            if job.head() is None:
+                line.popleft()
+                continue
             if not job.credited:
                 job.deficit, job.credited = job.deficit + self.quantum, True
             room, full = self._serve(job, room, taken)
             if full:
                 break
-            self._old.popleft()
+            line.popleft()
             if job.head() is not None:
                 job.credited = False
                 self._old.append(job)

@@ -72,7 +72,7 @@ def overloaded(seconds: float) -> Problem:
 
 def is_openai(path: str) -> bool:
     """Which of the two shapes a path has."""
-    return path.startswith("/v1/")
+    return path.startswith(("/v1/", "/v2/"))
 
 
 def response(path: str, problem: Problem) -> Response:

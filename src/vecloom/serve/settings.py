@@ -52,7 +52,7 @@ class Settings:
     max_concurrent_requests: int = 512
     max_queue_tokens: int = 4 * MEGABYTE
     max_waiting_writes: int = 32
-    max_batch_tokens: int = 2048
+    max_batch_tokens: int = 512
     cache_bytes: int = 32 * MEGABYTE
     drain_seconds: int = 30
 

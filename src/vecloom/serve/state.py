@@ -35,6 +35,7 @@ class State:
             worker thread, take their fair turn with the other requests.
         indexes: by the name in the path. Each is opened with such an encoder, so that a long ``add`` does not hold up a search;
             its methods block, so routes call them through ``shelf``.
+        reranker: its name, or None; the engine computes it as ``engine.RERANKER``.
         tracing: makes spans, or None.
         keys: the key ring, or None where no keys are asked for.
         started: Unix time.
@@ -46,6 +47,7 @@ class State:
     models: Mapping[str, Encoder]
     engine: Engine
     indexes: Mapping[str, Index] = field(default_factory=dict)
+    reranker: str | None = None
     tracing: Tracing | None = None
     keys: KeyRing | None = None
     started: float = field(default_factory=time.time)
@@ -78,6 +80,18 @@ class State:
                 param="model",
             )
         return name
+
+    def prompt(self, model: str, name: str, *, status: int = 400) -> str:
+        """One of a model's prompts by its name.
+
+        Raises:
+            Problem: with ``status``, the model has no such prompt.
+        """
+        prompts = self.engine.computer(model).prompts
+        if name not in prompts:
+            told = f"The model {model!r} has no prompt {name!r}; it has {', '.join(prompts) or 'none'}."
+            raise Problem(status, told, code="invalid_value", param="prompt_name")
+        return prompts[name]
 
     async def start(self) -> None:
         """Begin to compute."""
