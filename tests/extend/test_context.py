@@ -88,7 +88,7 @@ def test_the_card_says_how_it_was_made(bert, tmp_path):
     ("call", "error", "match"),
     [
         ({"method": "groupd"}, UsageError, "no method 'groupd'.*grouped"),
-        ({"method": "xyz"}, UsageError, "There are grouped, recurrent"),
+        ({"method": "xyz"}, UsageError, "There are windows, grouped, recurrent"),
         ({"to": 64}, UsageError, "reads 64 tokens already, and --to 64 is not more"),
         ({"to": 30}, UsageError, "reads 64 tokens already"),
         ({"source_length": 99}, UsageError, "was not made for 99 tokens: it has 70 positions"),
@@ -103,7 +103,7 @@ def test_a_wrong_call_is_answered(call, error, match, bert, tmp_path):
 
 def test_a_model_with_other_positions_is_refused(tmp_path):
     source = tiny.make(tmp_path, "qwen2")
-    with pytest.raises(ModelError, match=r"recurrent does not fit .*: a qwen2 model has rotary positions"):
+    with pytest.raises(ModelError, match=r"recurrent does not fit .*: the family qwen2 has rotary positions"):
         extend.extend_context(str(source), tmp_path / "out", to=128, method="recurrent")
 
 

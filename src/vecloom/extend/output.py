@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from vecloom.errors import ModelError, OutputError, UsageError, from_os_error
-from vecloom.files import sync
+from vecloom.files import atomic_folder
 from vecloom.runtime.directory import ModelSpec
 
 _LEFT_OUT = {"onnx", "openvino", ".git", ".gitattributes", "training_args.bin", "optimizer.pt", "README.md"}
@@ -30,24 +29,6 @@ def check_target(target: Path, *, overwrite: bool) -> None:
     above = target.absolute().parent
     if not above.is_dir():
         raise OutputError(f"The folder {above} does not exist.", "Make it first.")
-
-
-@contextmanager
-def atomic_folder(target: Path) -> Iterator[Path]:
-    """Yield an empty folder beside ``target`` that takes its place when the block ends well."""
-    made = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.absolute().parent))
-    try:
-        yield made
-        made.chmod(0o755)
-        for file in made.rglob("*"):
-            sync(file)
-        if target.exists():
-            shutil.rmtree(target)
-        made.replace(target)
-        sync(target.absolute().parent)
-    except BaseException:
-        shutil.rmtree(made, ignore_errors=True)
-        raise
 
 
 @contextmanager
@@ -134,5 +115,9 @@ def read_json(file: Path) -> Any:
 
 def update_json(file: Path, **changed: Any) -> None:
     """Set keys of a JSON file; a missing file is made."""
-    told = read_json(file) if file.is_file() else {}
-    file.write_text(json.dumps(told | changed, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_json(file, (read_json(file) if file.is_file() else {}) | changed)
+
+
+def write_json(file: Path, value: Any) -> None:
+    """Write a value, for people to read too."""
+    file.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

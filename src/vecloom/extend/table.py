@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from vecloom.errors import ModelError, UsageError
+from vecloom.extend.parallel_windows import parallel_windows
 from vecloom.extend.positions import grouped, interpolate, recurrent
+from vecloom.extend.rotary import linear, ntk, self_extend, yarn
 from vecloom.extend.source import Source
 
 
@@ -25,14 +27,14 @@ class Method:
         run: ``(source, made, target, **options) -> found``.
         does: in a few words.
         source: where it comes from.
-        positions: the kinds of model that it fits: "absolute", "rotary".
-        result: "plain" (any library runs it) or "module" (needs vecloom and torch).
+        positions: the kinds of model that it fits: "absolute", "rotary", "" for all others.
+        result: with its defaults: "plain" (any library runs it) or "module" (needs vecloom and torch).
     """
 
     run: Callable[..., dict[str, Any]]
     does: str
     source: str
-    positions: tuple[str, ...] = ("absolute",)
+    positions: tuple[str, ...]
     result: str = "plain"
 
     @property
@@ -43,15 +45,32 @@ class Method:
 
 
 _PAPER = "arXiv:2404.12096"
+_ABSOLUTE, _ROTARY = ("absolute",), ("rotary",)
 
 METHODS: dict[str, Method] = {
-    "grouped": Method(grouped, "neighbouring positions share a row", _PAPER),
-    "recurrent": Method(recurrent, "positions begin anew after the last", _PAPER),
-    "interpolate": Method(interpolate, "new rows on the line between old ones", _PAPER),
+    "windows": Method(
+        parallel_windows,
+        "mean over windows of the old length",
+        "arXiv:2212.10947",
+        ("absolute", "rotary", ""),
+        "module",
+    ),
+    "grouped": Method(grouped, "neighbouring positions share a number", _PAPER, ("absolute", "rotary")),
+    "recurrent": Method(recurrent, "positions begin anew after the last", _PAPER, _ABSOLUTE),
+    "interpolate": Method(interpolate, "new rows on the line between old ones", _PAPER, _ABSOLUTE, "module"),
+    "linear": Method(linear, "every rotation slower by the factor", "arXiv:2306.15595", _ROTARY),
+    "ntk": Method(ntk, "a larger base: only slow rotations become slower", _PAPER, _ROTARY),
+    "yarn": Method(yarn, "slow rotations interpolated, fast ones kept", "arXiv:2309.00071", _ROTARY),
+    "self_extend": Method(
+        self_extend, "true distances nearby, grouped ones beyond", "arXiv:2401.01325", _ROTARY, "module"
+    ),
 }
 """Every method by name."""
 
-ALIASES = {"gp": "grouped", "rp": "recurrent", "pi": "interpolate", "linear": "interpolate"}
+ALIASES = {
+    "pcw": "windows", "parallel_windows": "windows", "gp": "grouped", "rp": "recurrent", "pi": "interpolate",
+    "ntk_aware": "ntk", "se": "self_extend", "selfextend": "self_extend",
+}  # fmt: skip
 
 
 def canonical(name: str) -> str:
@@ -102,7 +121,7 @@ def check_call(name: str, source: Source, target: int, options: Mapping[str, Any
 
 def _unfit(source: Source) -> str:
     has = {"absolute": "a position table", "rotary": "rotary positions"}.get(source.positions)
-    return f"a {source.family} model has {has or 'positions that vecloom does not know'}"
+    return f"the family {source.family} has {has or 'positions that vecloom does not know'}"
 
 
 def _fitting(source: Source) -> str:
