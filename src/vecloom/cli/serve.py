@@ -1,4 +1,4 @@
-"""``vecloom serve``: answer programs over HTTP; ``vecloom serve keys``: who may ask."""
+"""``vecloom serve``: answer programs over HTTP. ``vecloom serve keys`` is in ``serve_keys``."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 import click
 
 from vecloom.cli import options, show
+from vecloom.cli.serve_keys import keys
 from vecloom.errors import MissingExtraError
 
 MEGABYTE = 2**20
-KEYS = "vecloom-keys.json"
 
 
 @click.group(
@@ -118,83 +118,6 @@ def _started(address: str, state: Any, as_json: bool) -> None:
         names = [*served["models"], *served["indexes"], *([state.reranker] if state.reranker else [])]
         click.echo(f"Serving {', '.join(names)} at {address} (the APIs: {address}/openapi.json). Ctrl-C ends it.")
     sys.stdout.flush()
-
-
-@click.group(short_help="Who may ask.")
-def keys() -> None:
-    """Make, list and remove API keys. A running server sees changes at once.
-
-    \b
-    Examples:
-      vecloom serve keys add laptop
-      vecloom serve keys add indexer --scope read --scope write
-      vecloom serve keys remove laptop
-    """  # noqa: D301 - click wants the character \b, not a backslash
-
-
-file_option = click.option(
-    "--file", "path", type=Path, default=KEYS, show_default=True, help="The key file, made where there is none."
-)
-
-
-@keys.command(short_help="Make a key and print it.")
-@click.argument("name")
-@click.option(
-    "--scope",
-    "scopes",
-    multiple=True,
-    type=click.Choice(["read", "write"]),
-    default=("read",),
-    show_default=True,
-    help="What it may: ask, or change indexes.",
-)
-@file_option
-@options.json_option
-@options.debug_option
-def add(name: str, scopes: tuple[Any, ...], path: Path, as_json: bool) -> None:
-    """Make a key and print it; it is kept nowhere, so keep it now."""
-    from vecloom.serve.keys import add_key
-
-    secret = add_key(path, name, scopes)
-    if as_json:
-        show.as_json({"name": name, "scopes": list(scopes), "key": secret, "file": str(path)})
-    else:
-        click.echo(secret)
-        click.echo(
-            f"The key {name!r} may {' and '.join(scopes)}. It is shown this once; its digest is in {path}.", err=True
-        )
-
-
-@keys.command("list", short_help="The keys that there are.")
-@file_option
-@options.json_option
-@options.debug_option
-def list_keys(path: Path, as_json: bool) -> None:
-    """Names, scopes and dates; the keys themselves are kept nowhere."""
-    from vecloom.serve.keys import read_keys
-
-    found = read_keys(path)
-    if as_json:
-        show.as_json([{"name": key.name, "scopes": sorted(key.scopes), "created": key.created} for key in found])
-    else:
-        rows = [(key.name, ", ".join(sorted(key.scopes)), key.created) for key in found]
-        click.echo(show.columns(rows, ("name", "may", "made")))
-
-
-@keys.command(short_help="Refuse a key from now on.")
-@click.argument("name")
-@file_option
-@options.json_option
-@options.debug_option
-def remove(name: str, path: Path, as_json: bool) -> None:
-    """Take a key out of the file."""
-    from vecloom.serve.keys import remove_key
-
-    remove_key(path, name)
-    if as_json:
-        show.as_json({"removed": name})
-    else:
-        click.echo(f"{name} is refused from now on.")
 
 
 serve.add_command(keys)

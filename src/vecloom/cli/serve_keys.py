@@ -12,13 +12,16 @@ from vecloom.cli import options, show
 if TYPE_CHECKING:
     from vecloom.serve.keys import Scope
 
+FILE = "vecloom-keys.json"
 HEADER = ("name", "scopes", "created")
 
 _file = click.option(
     "--file",
     "path",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="The key file.  [default: keys.json in your configuration folder]",
+    default=FILE,
+    show_default=True,
+    help="The key file; made where there is none.",
 )
 
 
@@ -31,8 +34,8 @@ def keys() -> None:
     \b
     Examples:
       vecloom serve keys add laptop
-      vecloom serve keys add importer --scope read --scope write --file keys.json
-      vecloom serve --keys keys.json
+      vecloom serve keys add importer --scope read --scope write
+      vecloom serve --keys vecloom-keys.json
     """  # noqa: D301 - click wants the character \b, not a backslash
 
 
@@ -50,7 +53,7 @@ def keys() -> None:
 @_file
 @options.json_option
 @options.debug_option
-def add(name: str, scopes: tuple[Scope, ...], path: Path | None, as_json: bool) -> None:
+def add(name: str, scopes: tuple[Scope, ...], path: Path, as_json: bool) -> None:
     """Make a key and print it. It is shown this once and cannot be shown again.
 
     \b
@@ -60,7 +63,7 @@ def add(name: str, scopes: tuple[Scope, ...], path: Path | None, as_json: bool) 
     """  # noqa: D301 - click wants the character \b, not a backslash
     from vecloom.serve.keys import add_key
 
-    path, scopes = path or default_file(), tuple(dict.fromkeys(scopes))
+    scopes = tuple(dict.fromkeys(scopes))
     secret = add_key(path, name, scopes)
     if as_json:
         show.as_json({"name": name, "scopes": scopes, "key": secret, "file": str(path)})
@@ -74,17 +77,17 @@ def add(name: str, scopes: tuple[Scope, ...], path: Path | None, as_json: bool) 
 @_file
 @options.json_option
 @options.debug_option
-def list_(path: Path | None, as_json: bool) -> None:
+def list_(path: Path, as_json: bool) -> None:
     """Names and scopes of all keys.
 
     \b
     Examples:
       vecloom serve keys list
-      vecloom serve keys list --file keys.json --json
+      vecloom serve keys list --file my-keys.json --json
     """  # noqa: D301 - click wants the character \b, not a backslash
     from vecloom.serve.keys import read_keys
 
-    found = [(key.name, sorted(key.scopes), key.created) for key in read_keys(path or default_file())]
+    found = [(key.name, sorted(key.scopes), key.created) for key in read_keys(path)]
     if as_json:
         show.as_json([dict(zip(HEADER, row, strict=True)) for row in found])
         return
@@ -96,26 +99,18 @@ def list_(path: Path | None, as_json: bool) -> None:
 @_file
 @options.json_option
 @options.debug_option
-def remove(name: str, path: Path | None, as_json: bool) -> None:
+def remove(name: str, path: Path, as_json: bool) -> None:
     """Take a key out: a running server refuses it from its next request on.
 
     \b
     Examples:
       vecloom serve keys remove laptop
-      vecloom serve keys remove laptop --file keys.json
+      vecloom serve keys remove laptop --file my-keys.json
     """  # noqa: D301 - click wants the character \b, not a backslash
     from vecloom.serve.keys import remove_key
 
-    path = path or default_file()
     remove_key(path, name)
     if as_json:
         show.as_json({"name": name, "removed": True, "file": str(path)})
     else:
         click.echo(f"Key {name!r} is out of {path}.")
-
-
-def default_file() -> Path:
-    """Where keys are when nobody says where."""
-    import platformdirs
-
-    return Path(platformdirs.user_config_dir("vecloom", appauthor=False), "keys.json")
