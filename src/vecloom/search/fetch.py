@@ -52,8 +52,10 @@ def values(snapshot: Snapshot, field: str) -> tuple[Keys, list[Scalar]]:
     Raises:
         UsageError: no record has such a field.
     """
-    columns = snapshot.store.fields
+    columns = snapshot.store.names
     if field not in columns:
-        raise UsageError(f"There is no field {field!r} in the index.", f"There is {', '.join(columns) or 'none'}.")
+        raise UsageError(
+            f"There is no field {field!r} in the index.", f"There is {', '.join(snapshot.store.fields) or 'none'}."
+        )
     table = snapshot.store.scan([KEY, columns[field]])
     return table[KEY].to_numpy(), table[columns[field]].to_pylist()

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from vecloom.search.ann import BuildProgress
 
 LOCK_TIMEOUT = 30.0  # seconds that a writer waits for another one
+MOST_COUNTED = 512  # answers of ``facets`` that are kept for one version
 MODES: tuple[Mode, ...] = ("hybrid", "vector", "keyword")
 
 
@@ -57,6 +58,7 @@ class Index:
         self._stamp = (0, 0, 0)
         self._snapshot: Snapshot | None = None
         self._refreshing = threading.Lock()
+        self._counted: tuple[Snapshot | None, dict[Any, Facets]] = (None, {})  # facets of one version
 
     @classmethod
     def create(
@@ -145,6 +147,16 @@ class Index:
     def model(self) -> str:
         """Name of the model that made the index, for loading it."""
         return self._metadata.model
+
+    @property
+    def state(self) -> str:
+        """Changes with every change of the rows, and with nothing else."""
+        return f"{self._metadata.table} {self._current().store.version}"
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Names of the records' fields."""
+        return tuple(self._current().store.fields)
 
     @property
     def encoder(self) -> Encoder | None:
@@ -365,7 +377,7 @@ class Index:
         return fetch.matrix(self._current())
 
     def values(self, field: str) -> tuple[Keys, list[Scalar]]:
-        """Keys and a field's values of all chunks; UsageError where no record has the field."""
+        """Keys and values of a field, or of ``text``, ``title`` ..., of all chunks; UsageError where there is no such field."""
         return fetch.values(self._current(), field)
 
     def nearest_keys(self, vector: Vectors, k: int = 10) -> tuple[Keys, Scores]:
@@ -381,7 +393,13 @@ class Index:
         Raises:
             FilterError: the filter does not parse, or names what is not there.
         """
-        return facets(self._current(), names, where)
+        snapshot, asked = self._current(), (None if names is None else tuple(sorted(names)), where)
+        kept, found = self._counted
+        if kept is not snapshot or len(found) >= MOST_COUNTED:
+            self._counted = snapshot, (found := {})
+        if asked not in found:
+            found[asked] = facets(snapshot, names, where)
+        return found[asked]
 
     def info(self) -> IndexInfo:
         """What is inside."""

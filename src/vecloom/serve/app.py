@@ -13,6 +13,7 @@ from fastapi import FastAPI
 
 from vecloom import __version__
 from vecloom.serve import documents, middleware, problems
+from vecloom.serve.page import routes as page
 from vecloom.serve.routes import health, indexes, metrics, openai, rerank, tei
 from vecloom.serve.settings import Settings
 from vecloom.serve.state import State
@@ -26,6 +27,7 @@ ROUTERS = (
     indexes.router,
     health.router,
     metrics.router,
+    page.router,
 )
 
 

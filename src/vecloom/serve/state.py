@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from vecloom.encoders.protocol import Encoder
 from vecloom.serve.engine import Engine
 from vecloom.serve.metrics import Metrics
+from vecloom.serve.page.maps import Maps
 from vecloom.serve.problems import Problem
 from vecloom.serve.settings import Settings
 from vecloom.serve.shelf import Shelf
@@ -38,6 +39,7 @@ class State:
         reranker: its name, or None; the engine computes it as ``engine.RERANKER``.
         tracing: makes spans, or None.
         keys: the key ring, or None where no keys are asked for.
+        maps: of the indexes, for the page.
         started: Unix time.
         draining: SIGTERM has come: open requests are finished, new ones should go elsewhere.
     """
@@ -50,6 +52,7 @@ class State:
     reranker: str | None = None
     tracing: Tracing | None = None
     keys: KeyRing | None = None
+    maps: Maps = field(default_factory=Maps)
     started: float = field(default_factory=time.time)
     draining: bool = False
 
@@ -99,6 +102,7 @@ class State:
 
     async def close(self) -> None:
         """Let the last work end."""
+        self.maps.close()
         await self.engine.close()
         if self.tracing is not None:
             self.tracing.close()

@@ -1,0 +1,123 @@
+"""What a request asks: read from its URL, and written into other URLs. Every page is a link that can be kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from vecloom.data.records import Scalar
+from vecloom.search.index import MODES
+from vecloom.search.results import Mode
+
+MODE_NAMES: Mapping[Mode, str] = {"hybrid": "Both", "vector": "Meaning", "keyword": "Words"}
+SORTS = {"relevance": "Best first", "date": "Newest first"}
+PAGE = 10
+MOST_PAGES = 50
+FACET = "f."  # before a field's name in a URL
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A search.
+
+    Attributes:
+        index: name of the index.
+        text: the query; empty where nothing was asked yet.
+        mode: what to rank by.
+        sort: "relevance" or "date".
+        page: from 1.
+        chosen: field -> values of which a document must have one.
+        where: a filter in its own words, or "".
+    """
+
+    index: str
+    text: str = ""
+    mode: Mode = "hybrid"
+    sort: str = "relevance"
+    page: int = 1
+    chosen: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    where: str = ""
+
+    def url(self, **changes: Any) -> str:
+        """The page that asks this, with some of it changed."""
+        new = replace(self, **{"page": 1, **changes})
+        parts: list[tuple[str, str]] = [("index", new.index), ("q", new.text)]
+        parts += [("mode", new.mode)] if new.mode != "hybrid" else []
+        parts += [("sort", new.sort)] if new.sort != "relevance" else []
+        parts += [("where", new.where)] if new.where else []
+        parts += [(FACET + name, value) for name, values in new.chosen.items() for value in values]
+        parts += [("page", str(new.page))] if new.page > 1 else []
+        return "/?" + urlencode(parts)
+
+    def toggled(self, name: str, value: str) -> str:
+        """The page with a value of a facet chosen, or given up."""
+        values = self.chosen.get(name, ())
+        changed = tuple(one for one in values if one != value) if value in values else (*values, value)
+        chosen = {**self.chosen, name: changed}
+        return self.url(chosen={name: values for name, values in chosen.items() if values})
+
+    def filter(self, known: Mapping[str, Iterable[Scalar]], but: str | None = None) -> str | None:
+        """The filter of the chosen facets and of ``where``, as ``Index.search`` takes it; None where there is none.
+
+        Args:
+            known: the values that each facet has; others than these are left out.
+            but: a field whose own choice is left out, for counting what else could be chosen.
+        """
+        parts = [f"({self.where})"] if self.where else []
+        for name, wanted in self.chosen.items():
+            values = [value for value in known.get(name, ()) if shown(value) in wanted]
+            if values and name != but:
+                parts.append(f"fields.{name} IN " if name.isidentifier() else f'"fields.{escaped(name)}" IN ')
+                parts[-1] += f"({', '.join(literal(value) for value in values)})"
+        return " AND ".join(parts) or None
+
+
+def read(parameters: Iterable[tuple[str, str]], indexes: Iterable[str]) -> Question:
+    """A question from a URL's parameters; what makes no sense becomes the default."""
+    pairs = list(parameters)
+    last = dict(pairs)
+    names = list(indexes)
+    chosen: dict[str, tuple[str, ...]] = {}
+    for name, value in pairs:
+        if name.startswith(FACET) and len(name) > len(FACET):
+            chosen[name[len(FACET) :]] = (*chosen.get(name[len(FACET) :], ()), value)
+    mode = last.get("mode", "hybrid")
+    index = last.get("index", "")
+    return Question(
+        index=index or (names[0] if names else ""),
+        text=last.get("q", "").strip()[:2000],
+        mode=mode if mode in MODES else "hybrid",
+        sort=last["sort"] if last.get("sort") in SORTS else "relevance",
+        page=min(max(int(last["page"]), 1), MOST_PAGES) if last.get("page", "").isdecimal() else 1,
+        chosen=chosen,
+        where=last.get("where", "").strip(),
+    )
+
+
+def shown(value: Scalar) -> str:
+    """A value as a URL and a page have it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def literal(value: Scalar) -> str:
+    """A value as a filter has it."""
+    if isinstance(value, str):
+        return "'" + value.replace("'", "''") + "'"
+    return shown(value)
+
+
+def escaped(name: str) -> str:
+    """A field's name between double quotes."""
+    return name.replace('"', '""')
+
+
+def document_url(index: str, name: str) -> str:
+    """A document's page."""
+    return f"/d/{quote(index, safe='')}/{quote(name, safe='')}"
+
+
+def similar_url(index: str, name: str) -> str:
+    """What is near to a document."""
+    return f"/similar/{quote(index, safe='')}/{quote(name, safe='')}"
