@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 EXTENSIONS = {
     "positions": "vecloom.cli.extend:positions",
     "temperature": "vecloom.cli.extend_temperature",
+    "tokenizer": "vecloom.cli.extend_tokenizer",
+    "vocabulary": "vecloom.cli.extend_vocabulary",
     "hypernetwork": "vecloom.cli.extend_hypernetwork",
 }
 """Each word behind ``extend`` and the module that holds a command of its name, or of the name after the colon."""
@@ -55,6 +57,7 @@ class Extensions(click.Group):
     help="How long texts were that the model was made for; its limit by default.",
 )  # fmt: skip
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="An option of the method, as in group=5.")
+@click.option("--pairs", metavar="FILE", help="Pairs of texts as JSON lines, for a method that trains.")
 @click.option("--overwrite", is_flag=True, help="Replace OUT.")
 @click.option("--explain", is_flag=True, help="Say what would be done, or what the methods do, and stop.")
 @options.json_option
@@ -67,6 +70,7 @@ def positions(
     explain: bool,
     as_json: bool,
     settings: tuple[str, ...],
+    pairs: str | None,
     **given: Any,
 ) -> None:
     """Make a model read longer texts.
@@ -84,7 +88,7 @@ def positions(
     if not model or not to:
         missing = "model" if not model else "target length"
         raise UsageError(f"There is no {missing}.", "Write it as in: vecloom extend minilm --to 4096 -o minilm-4k")
-    call = given | dict(map(setting, settings))
+    call = given | dict(map(setting, settings)) | ({"pairs": pairs} if pairs else {})
     if explain:
         from vecloom.extend.context import plan_context
 
@@ -92,9 +96,7 @@ def positions(
         return
     if not output:
         raise UsageError("There is no output.", "Name a folder with -o, or ask with --explain.")
-    from vecloom.extend.context import extend_context
-
-    _show(extend_context(model, output, to=to, overwrite=overwrite, **call), as_json, sentence)
+    _show(extended(model, output, to=to, overwrite=overwrite, **call), as_json, sentence)
 
 
 @click.group(cls=Extensions, subcommand_metavar="[MODEL | WORD] ...", short_help="Stretch a model: longer texts.")
@@ -113,6 +115,24 @@ def extend(**_: Any) -> None:
 
 
 extend.params += [parameter for parameter in positions.params if isinstance(parameter, click.Option)]
+
+
+def extended(model: str, output: str, **call: Any) -> ContextSummary:
+    """Extend, with a bar that a terminal shows."""
+    import sys
+
+    from rich import progress as rich
+    from rich.console import Console
+
+    from vecloom.extend.context import extend_context
+
+    with rich.Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as drawn:
+        task = drawn.add_task("Extending", total=None)
+
+        def progress(done: int, total: int) -> None:
+            drawn.update(task, completed=done, total=total)
+
+        return extend_context(model, output, progress=progress, **call)
 
 
 def setting(text: str) -> tuple[str, Any]:

@@ -1,9 +1,10 @@
-"""Fit a tokenizer to a model: the model's special tokens in their places, and its frame around each text.
+"""Fit a tokenizer to a model: its special tokens, and its frame around each text.
 
-A network was trained with "[CLS]" before and "[SEP]" behind, and RoBERTa counts positions from its padding token's *id*. So
-whatever the new tokenizer does itself, here it puts around a text what the old one put there, the token of each role gets the
-old one's id where the new vocabulary is large enough (the token that stood there takes its place), and a role that it has no
-token for gets the old token, added at the end. Everything else keeps its order.
+A network was trained with "[CLS]" before and "[SEP]" behind. So whatever the new tokenizer does itself, here it puts around a
+text what the old one put there, each with its own token for the role. A role that it has no token for gets the old token, with
+the old id where the vocabulary is large enough (what stood there goes to the end). All else keeps its id, so that two models
+with one tokenizer have one vocabulary. One exception: RoBERTa counts positions from its padding token's *id*, so there that
+token gets the old id, and changes places with what stood there.
 """
 
 from __future__ import annotations
@@ -83,13 +84,14 @@ def read_target(name: str) -> Target:
     )
 
 
-def fit(source: Tokenizer, roles: dict[str, str], target: Target) -> Fitted:
-    """Give a tokenizer the special tokens, their ids and the frame of another.
+def fit(source: Tokenizer, roles: dict[str, str], target: Target, *, padding_counts: bool = False) -> Fitted:
+    """Give a tokenizer the special tokens and the frame of another.
 
     Args:
         source: the model's tokenizer.
         roles: of its special tokens.
         target: the tokenizer that is to take its place.
+        padding_counts: whether positions are counted from the id of the padding token.
 
     Returns:
         the new tokenizer; ``target`` is not changed.
@@ -105,7 +107,10 @@ def fit(source: Tokenizer, roles: dict[str, str], target: Target) -> Fitted:
     replaced = match(wanted, target.roles, known)
     rules = with_specials(rules_of(target.tokenizer), replaced.values())
     ids_before = source.get_vocab()
-    places = {there: ids_before[here] for here, there in replaced.items()}
+    moved = {token for token in replaced.values() if token not in known}
+    if padding_counts and "pad_token" in roles:
+        moved.add(replaced[roles["pad_token"]])
+    places = {there: ids_before[here] for here, there in replaced.items() if there in moved}
     order = _in_places(_ordered(rules, set(replaced.values())), places)
     rules = with_order(rules, order)
     rules["post_processor"] = _framed(single, pair, replaced, {token: number for number, token in enumerate(order)})

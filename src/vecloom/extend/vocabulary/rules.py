@@ -58,7 +58,8 @@ def with_order(rules: Rules, order: Sequence[str]) -> Rules:
             Added tokens that are not in it follow behind.
 
     Returns:
-        new rules; merges of tokens that are gone are gone.
+        new rules; merges of tokens that are gone are gone, and so is the post-processor, which knows the old ids:
+        ``fitting.fit`` gives a new one.
     """
     numbers = {token: number for number, token in enumerate(order)}
     behind = [token for token in added_outside(rules) if token not in numbers]
@@ -67,7 +68,8 @@ def with_order(rules: Rules, order: Sequence[str]) -> Rules:
         {**row, "id": places[row["content"]]} for row in rules.get("added_tokens") or () if row["content"] in places
     ]
     model = _with_vocabulary(rules["model"], order, numbers)
-    return {**rules, "model": model, "added_tokens": sorted(rows, key=lambda row: int(row["id"]))}
+    added = sorted(rows, key=lambda row: int(row["id"]))
+    return {**rules, "model": model, "added_tokens": added, "post_processor": None}
 
 
 def with_specials(rules: Rules, tokens: Iterable[str]) -> Rules:

@@ -21,6 +21,7 @@ from vecloom.encoders.resolve import kind_of, resolve
 from vecloom.errors import ModelError, UsageError
 from vecloom.extend.card import card_text
 from vecloom.extend.output import changed_copy, check_target, replace_tensors
+from vecloom.extend.source import ABSOLUTE
 from vecloom.extend.vocabulary.alignment import Alignment, align
 from vecloom.extend.vocabulary.auxiliary import WordVectors
 from vecloom.extend.vocabulary.fitting import Fitted, Target, fit, read_target
@@ -87,6 +88,11 @@ class Opened:
     tokenizer: Tokenizer
     roles: dict[str, str]
 
+    def fitted(self, target: Target) -> Fitted:
+        """A tokenizer as this model needs it; see ``fitting.fit``."""
+        counts = bool(ABSOLUTE.get(str(self.spec.config.get("model_type")), 0))
+        return fit(self.tokenizer, self.roles, target, padding_counts=counts)
+
     def tables(self) -> Tables:
         """Its rows.
 
@@ -152,7 +158,7 @@ def plan_transfer(
     name = next(name for name, entry in METHODS.items() if entry is chosen)
     settings = check_options(name, options or {})
     opened, target = open_model(model), read_target(tokenizer)
-    fitted = fit(opened.tokenizer, opened.roles, target)
+    fitted = opened.fitted(target)
     return Plan(opened, target, fitted, align(opened.tokenizer, fitted.tokenizer, fitted.specials), name, settings)
 
 
