@@ -13,6 +13,7 @@ from vecloom.cli import failures
 from vecloom.cli.options import debug_option
 
 VERBS = {
+    "import": "vecloom.cli.import_:import_",
     "index": "vecloom.cli.index",
     "search": "vecloom.cli.search",
     "embed": "vecloom.cli.embed",

@@ -69,7 +69,7 @@ def paper(entry: Any) -> Paper:
         categories=_categories(entry),
         url=abs_url(name) if name else link if link.startswith(("http://", "https://")) else "",
         others={
-            "updated": updated if updated != published else None,
+            "updated": updated if published and updated != published else None,
             "version": version,
             "doi": entry.get("arxiv_doi"),
             "journal": entry.get("arxiv_journal_ref"),
@@ -88,8 +88,8 @@ def plain(markup: str) -> str:
 
 
 def _longest(entry: Any) -> str:
-    contents = [part.get("value", "") for part in entry.get("content", [])]
-    return max([entry.get("summary", ""), *contents], key=len)
+    contents = [str(part.get("value", "")) for part in entry.get("content", [])]
+    return max([str(entry.get("summary", "")), *contents], key=len)
 
 
 def _authors(entry: Any) -> tuple[str, ...]:

@@ -73,7 +73,7 @@ class Paper:
 def one_line(text: str) -> str:
     """White space collapsed.
 
-    >>> one_line("On  the\\n  mass of $m_H$ ")
+    >>> one_line("On  the   mass of $m_H$ ")
     'On the mass of $m_H$'
     """
     return " ".join(text.split())
@@ -92,11 +92,10 @@ def arxiv_id(text: str) -> tuple[str, int | None]:
     >>> arxiv_id("oai:arXiv.org:hep-th/9901001")
     ('hep-th/9901001', None)
     """
-    found = None
-    for found in _ARXIV.finditer(text):
-        pass  # the last one: a host or path may look like an archive
-    if found is None:
+    matches = list(_ARXIV.finditer(text))
+    if not matches:
         return "", None
+    found = matches[-1]  # what stands before may look like an archive
     return found["id"], int(found["version"]) if found["version"] else None
 
 

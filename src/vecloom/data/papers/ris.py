@@ -64,7 +64,7 @@ def paper(record: Mapping[str, Any]) -> Paper:
     title, doi = _first(record, TITLES), doi_of(_first(record, ("doi",)))
     url = _first(record, ("urls", "url", "link1")) or (f"https://doi.org/{doi}" if doi else "")
     date = next(filter(None, (iso_date(_first(record, (name,))) for name in DATES)), "")
-    people = next((record[name] for name in PEOPLE if record.get(name)), [])
+    people: list[str] = next((record[name] for name in PEOPLE if record.get(name)), [])
     name = _first(record, ("accession_number", "id"))
     return Paper(
         id=f"doi:{doi.lower()}" if doi else name or url or (f"ris-{text_digest(title + date)}" if title else ""),
