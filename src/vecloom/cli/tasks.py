@@ -46,7 +46,8 @@ def tasks(ctx: click.Context, as_json: bool) -> None:
         machine_summaries, relevance        summarization
 
     A task.yaml beside the files may say: name, type, description, languages (eng-Latn), domains, licence, reference,
-    prompt, main_score, splits, text_column, label_column, min_score, max_score, downsample.
+    prompt, main_score, splits, text_column, label_column, min_score, max_score, downsample,
+    classifier (knn), without_train.
     """  # noqa: D301 - click wants the character \b, not a backslash
     if ctx.invoked_subcommand is None:
         ctx.invoke(list_tasks, folder=None, as_json=as_json)

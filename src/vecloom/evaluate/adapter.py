@@ -50,6 +50,8 @@ class MtebModel:
         sparse: keep a lexical encoder's vectors sparse.
         block_bytes: memory for scores while searching.
         progress: called with the number of texts that were encoded.
+        head: scores pairs of the encoder's vectors (DSE); mteb's own scores of a pair are then the head's, which a task
+            reads where its main score is "spearman", "pearson" or one of "similarity".
 
     Attributes:
         runs: rankings by (task, split, subset).
@@ -67,8 +69,10 @@ class MtebModel:
         sparse: bool = False,
         block_bytes: int = BLOCK_BYTES,
         progress: Any = None,
+        head: Any = None,
     ) -> None:
         self.encoder = encoder
+        self.head = head
         self.dim = dim
         self.instruct = instruct
         self.normalize = normalize
@@ -100,7 +104,10 @@ class MtebModel:
         given = {"kind": KINDS[prompt_type], "prompt": self._prompt(task_metadata, prompt_type), "dim": self.dim}
         if self.sparse:
             return _sparse_rows()(self.encoder.encode_sparse(texts, normalize=self.normalize, **given))  # type: ignore[attr-defined]
-        vectors = self.encoder.encode(texts, normalize=self.normalize, progress=self.progress, **given)  # type: ignore[arg-type]
+        # A head reads vectors of their own length; cosines do not see it.
+        own_length = self.head is not None and not self.encoder.spec.normalized  # type: ignore[attr-defined]
+        normalize = self.normalize and not own_length
+        vectors = self.encoder.encode(texts, normalize=normalize, progress=self.progress, **given)  # type: ignore[arg-type]
         _check(vectors, self.encoder.name)
         return vectors
 
@@ -111,7 +118,9 @@ class MtebModel:
         return found[0, 0] if np.ndim(first) == np.ndim(second) == 1 else found
 
     def similarity_pairwise(self, first: Any, second: Any) -> Any:
-        """Cosine of each row of ``first`` with the same row of ``second``: ``(n,)``."""
+        """Cosine of each row of ``first`` with the same row of ``second``, or what the head says of them: ``(n,)``."""
+        if self.head is not None:
+            return _said(self.head, _rows(first), _rows(second))
         one, two = (_rows(vectors) if not self.normalize else unit(_rows(vectors)) for vectors in (first, second))
         if hasattr(one, "multiply"):
             return np.asarray(one.multiply(two).sum(axis=1)).ravel()
@@ -142,6 +151,8 @@ class MtebModel:
             )
             for data, side in ((queries, PromptType.query), (self._corpus, PromptType.document))
         )
+        if self.head is not None:
+            asked, documents = unit(asked), unit(documents)
         ids = list(self._corpus["id"])
         if top_ranked is None:
             found = self._ranked(list(queries["id"]), ids, asked, documents, top_k)
@@ -190,6 +201,13 @@ def unit(vectors: Any) -> Any:
     from sklearn.preprocessing import normalize
 
     return normalize(vectors)
+
+
+def _said(head: Any, first: Any, second: Any) -> Any:
+    import torch
+
+    with torch.inference_mode():
+        return head.logits(torch.from_numpy(first), torch.from_numpy(second))[:, 0].numpy()
 
 
 def _reranked(

@@ -63,17 +63,34 @@ class Candidate:
         instruct = f"-{text_digest(self.instruct)[:8]}" if self.instruct else ""
         return f"{self.encoder.fingerprint[:24]}{backend}{instruct}"
 
+    def _head(self) -> Any:
+        """What scores pairs of whole vectors, where the model has it."""
+        spec = getattr(self.encoder, "spec", None)
+        return _scores_pairs(spec.path) if spec is not None and self.dim is None else None
+
     def for_task(self, task: Any, *, block_bytes: int = BLOCK_BYTES, progress: Any = None) -> Any:
         """The model as mteb evaluates it on a loaded task."""
         from vecloom.evaluate.adapter import MtebModel
 
         named = {"name": self.mteb_name, "revision": self.revision, "block_bytes": block_bytes, "progress": progress}
         if self.encoder is not None:
-            return MtebModel(self.encoder, dim=self.dim, instruct=self.instruct, **named)
+            return MtebModel(self.encoder, dim=self.dim, instruct=self.instruct, head=self._head(), **named)
         words = fitted(self.label, task)
         normalize = words.settings.weighting != "bm25"
         sparse = task.metadata.type not in DENSE
         return MtebModel(words, normalize=normalize, sparse=sparse, **named)
+
+
+def _scores_pairs(path: Path) -> Any:
+    """The head of a model directory that gives one score for a pair, or None."""
+    from vecloom.runtime.directory import has_head
+
+    if not has_head(path):
+        return None
+    from vecloom.encoders.pair_head import head_of
+
+    head = head_of(path)
+    return head if head is not None and head.labels == 1 else None
 
 
 def split_dim(name: str) -> tuple[str, int | None]:

@@ -175,6 +175,12 @@ def is_changed_transformer(kind: str) -> bool:
     return kind.startswith("vecloom.") and name.endswith("Transformer") and name != "Transformer"
 
 
+def has_head(path: Path) -> bool:
+    """Whether a model scores pairs of its vectors; see ``vecloom.encoders.pair_head``."""
+    modules = _read_json(path / "modules.json") if (path / "modules.json").is_file() else []
+    return any(str(module["type"]).endswith(".PairHead") for module in modules)
+
+
 def is_trusted(path: Path) -> bool:
     """Whether a model's modules are all sentence-transformers' or vecloom's, and its network one of transformers.
 

@@ -25,13 +25,21 @@ Matrix: TypeAlias = npt.NDArray[np.float32]
 Encode: TypeAlias = Callable[[list[str], str], Matrix]
 """Texts and the name of a role (query, document, text) to unit vectors."""
 
+Compare: TypeAlias = Callable[[Matrix, Matrix], Any]
+"""Vectors of n pairs, (n, d) each, to n scores."""
+
 CUT = 10
 _BLOCK = 256  # queries scored at once
 _ANY_SCALE = (-1e9, 1e9)  # a rank correlation does not see it
 
 
+def cosines(first: Matrix, second: Matrix) -> Any:
+    """Products of unit vectors, pair by pair."""
+    return np.einsum("nd,nd->n", first, second)
+
+
 class Pairs:
-    """Spearman's correlation between cosines and scores."""
+    """Spearman's correlation between cosines, or what a model's head says, and scores."""
 
     metric = "spearman"
 
@@ -48,16 +56,16 @@ class Pairs:
         scores = [row.values.get(columns["score"]) for row in found]
         self._scores = [score_of(score, number, _ANY_SCALE, str(path)) for number, score in enumerate(scores, 1)]
 
-    def score(self, encode: Encode) -> float:
+    def score(self, encode: Encode, compare: Compare = cosines) -> float:
         """Between -1 and 1."""
         from scipy.stats import spearmanr
 
-        cosines = np.einsum("nd,nd->n", encode(self._first, "text"), encode(self._second, "text"))
-        return float(spearmanr(cosines, self._scores).statistic)
+        found = compare(encode(self._first, "text"), encode(self._second, "text"))
+        return float(spearmanr(found, self._scores).statistic)
 
 
 class PairLabels:
-    """Average precision of cosines for pairs that match (1) or do not (0)."""
+    """Average precision of cosines, or of what a model's head says, for pairs that match (1) or do not (0)."""
 
     metric = "ap"
 
@@ -70,12 +78,12 @@ class PairLabels:
         )
         self._labels, _ = label_of([row.values.get(columns["label"]) for row in found], 2, str(path))
 
-    def score(self, encode: Encode) -> float:
+    def score(self, encode: Encode, compare: Compare = cosines) -> float:
         """Between 0 and 1."""
         from sklearn.metrics import average_precision_score
 
-        cosines = np.einsum("nd,nd->n", encode(self._first, "text"), encode(self._second, "text"))
-        return float(average_precision_score(self._labels, cosines))
+        found = compare(encode(self._first, "text"), encode(self._second, "text"))
+        return float(average_precision_score(self._labels, found))
 
 
 class Retrieval:
@@ -173,21 +181,45 @@ class Evaluator(BaseEvaluator):  # type: ignore[misc]
         """Score a ``SentenceTransformer``; its state of training is as before afterwards."""
         training = model.training
         found = {}
+        compare = _head_of(model)
         for title, task in self._tasks.items():
-            found[f"{title}_{task.metric}"] = task.score(self._encoder(model, self._prompts[title]))
+            prompts = self._prompts[title]
+            if compare is not None and isinstance(task, Pairs | PairLabels):
+                value = task.score(self._encoder(model, prompts, normalize=False), compare)
+            else:
+                value = task.score(self._encoder(model, prompts))
+            found[f"{title}_{task.metric}"] = value
         model.train(training)
         return {"mean": float(np.mean(list(found.values()))), **found}
 
-    def _encoder(self, model: Any, prompts: Mapping[str, str]) -> Encode:
+    def _encoder(self, model: Any, prompts: Mapping[str, str], *, normalize: bool = True) -> Encode:
         def encode(texts: list[str], role: str) -> Matrix:
             methods = {"query": model.encode_query, "document": model.encode_document, "text": model.encode}
             prompt = {"prompt": prompts[role]} if role in prompts else {}
             made: Matrix = methods[role](
-                texts, batch_size=self._batch_size, normalize_embeddings=True, show_progress_bar=False, **prompt
+                texts, batch_size=self._batch_size, normalize_embeddings=normalize, show_progress_bar=False, **prompt
             )
             return made
 
         return encode
+
+
+def _head_of(model: Any) -> Compare | None:
+    """What scores pairs of the model's own vectors, where it has a head with one score (DSE)."""
+    from vecloom.encoders.pair_head import PairHead
+
+    parts: Any = getattr(model, "modules", tuple)()
+    head = next((module for module in parts if isinstance(module, PairHead)), None)
+    if head is None or head.labels > 1:
+        return None
+    import torch
+
+    def compare(first: Matrix, second: Matrix) -> Any:
+        with torch.inference_mode():
+            sides = (torch.from_numpy(side).to(model.device) for side in (first, second))
+            return head.logits(*sides)[:, 0].cpu().numpy()
+
+    return compare
 
 
 def _open(task: EvalTask) -> Task:

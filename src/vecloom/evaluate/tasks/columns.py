@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +49,29 @@ def read_columns(task: LocalTask) -> Columns:
         files if task.kind in ("classification", "multilabel-classification") else {s: files[s] for s in task.splits}
     )
     rows = {split: (read_rows(path), path) for split, path in wanted.items()}
-    return READERS[task.kind](task, rows)
+    if not task.settings.get("without_train"):
+        return READERS[task.kind](task, rows)
+    rows, notes = _without_train(task, rows, files)
+    found = READERS[task.kind](task, rows)
+    return replace(found, notes=[*notes, *found.notes])
+
+
+def _without_train(
+    task: LocalTask, rows: dict[str, tuple[list[Row], Path]], files: dict[str, Path]
+) -> tuple[dict[str, tuple[list[Row], Path]], list[str]]:
+    """Pairs to score that do not stand in train, in either order: translation makes some of different ones."""
+    sides = ("sentence1", "sentence2")
+    if task.kind not in ("sts", "pair-classification") or "train" not in files:
+        raise DataError(f"{task.path}: without_train is for pairs with a train split.", "Leave it out of task.yaml.")
+    known = {frozenset(row.get(side) for side in sides) for row in read_rows(files["train"])}
+    kept, notes = {}, []
+    for split, (given, path) in rows.items():
+        new = [row for row in given if frozenset(row.get(side) for side in sides) not in known]
+        if not new:
+            raise DataError(f"{path}: every pair stands in train.", "Leave without_train out of task.yaml.")
+        kept[split] = (new, path)
+        notes.append(f"{len(given) - len(new):,} of {len(given):,} pairs of {split} stand in train and are left out.")
+    return kept, notes
 
 
 def _classification(task: LocalTask, rows: dict[str, tuple[list[Row], Path]]) -> Columns:

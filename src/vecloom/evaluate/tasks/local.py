@@ -51,7 +51,7 @@ CHANGED = "changed_qrels"  # the file that makes instruction-retrieval FollowIR'
 
 SETTINGS = (
     *("name", "type", "description", "languages", "domains", "licence", "reference", "prompt", "main_score", "splits"),
-    *("text_column", "label_column", "min_score", "max_score", "downsample"),
+    *("text_column", "label_column", "min_score", "max_score", "downsample", "classifier", "without_train"),
 )
 EVALUATED = ("test", "validation", "dev", "all")  # the first that is there is scored
 _COLUMNS = (
