@@ -1,6 +1,8 @@
 """``/v1/indexes``: what goes in comes out, and what is wrong is told."""
 
+import json
 import threading
+from urllib.parse import quote
 
 import numpy as np
 import pytest
@@ -292,7 +294,7 @@ VALUE = (
 NAME = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.dictionaries(TEXT, st.tuples(TEXT, st.dictionaries(NAME, VALUE, max_size=2)), min_size=1, max_size=4))
 def test_any_document_that_is_taken_comes_back_and_goes(tmp_path_factory, sent):
     with served(new_state(tmp_path_factory.mktemp("i"))) as client:
@@ -300,7 +302,9 @@ def test_any_document_that_is_taken_comes_back_and_goes(tmp_path_factory, sent):
         added = client.post(DOCUMENTS, json={"documents": documents})
         assert added.json() == {"added": len(sent), "replaced": 0, "unchanged": 0, "empty": 0, "chunks": len(sent)}
         hits = client.post(SEARCH, json={"query": "common", "k": 10, "mode": "vector"}).json()["hits"]
-        assert {hit["document_id"]: hit["text"] for hit in hits} == {d["id"]: d["text"].strip() for d in documents}
+        assert {hit["document_id"]: hit["text"].strip() for hit in hits} == {
+            d["id"]: d["text"].strip() for d in documents
+        }
         for hit in hits:
             kept = {name: value for name, value in sent[hit["document_id"]][1].items() if value is not None}
             assert set(hit["fields"]) == set(kept)
@@ -320,6 +324,43 @@ def test_a_page_is_a_slice_of_the_whole_list(filled, k, offset, mode):
 @given(where=st.text(max_size=30))
 def test_any_filter_is_answered_and_never_breaks_the_server(filled, where):
     assert filled.post(SEARCH, json={"query": "red", "where": where}).status_code in (200, 400)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(name=st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20))
+def test_any_id_is_answered(filled, name):
+    quoted = quote(name, safe="")
+    known = name in ("apple", "pear")
+    assert filled.get(f"/v1/indexes/docs/similar/{quoted}").status_code == (200 if known else 404)
+    if not known:
+        assert filled.delete(f"{DOCUMENTS}/{quoted}").status_code == 404
+
+
+@pytest.mark.parametrize("number", [10**400, 1e308, -1e39, 5e-324])
+def test_numbers_beyond_float32_are_refused_or_taken_but_break_nothing(filled, number):
+    body = json.dumps({"vector": [number] * 16})
+    assert filled.post(SEARCH, content=body, headers={"content-type": "application/json"}).status_code in (200, 400)
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"null", b"[" * 100_000, b'{"query": NaN}', b'{"query": "\xff"}', b'{"query": "\\ud800"}']
+)
+def test_what_is_no_json_is_refused(filled, body):
+    assert filled.post(SEARCH, content=body, headers={"content-type": "application/json"}).status_code == 400
+    assert filled.post(DOCUMENTS, content=body, headers={"content-type": "application/json"}).status_code == 400
+
+
+def test_the_document_describes_every_answer_and_every_limit(client):
+    document = client.get("/openapi.json").json()
+    paths = {path: entry for path, entry in document["paths"].items() if path.startswith("/v1/indexes")}
+    assert len(paths) == 5
+    for entry in paths.values():
+        for route in entry.values():
+            assert {"200", "401", "403", "429", "default"} <= set(route["responses"])
+    schemas = document["components"]["schemas"]
+    assert schemas["Documents"]["properties"]["documents"]["maxItems"] == client.state.settings.max_texts
+    assert schemas["DocumentIn"]["properties"]["text"]["maxLength"] == client.state.settings.max_text_characters
+    assert schemas["Search"]["properties"]["k"]["maximum"] == 1000
 
 
 def test_numpy_is_not_in_the_way_of_an_empty_index(client):

@@ -7,11 +7,13 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from vecloom.search.results import Mode
+from vecloom.serve.documents import LIMITED, openai_errors
 
 MOST_HITS = 1000  # hits of one answer; with the offset twice that is ranked
 MOST_FIELDS = 100  # each becomes a column of the table
 DEEPEST = 10_000  # last place that an offset can reach
 
+BY_VECTOR: dict[str, Any] = {"enum": ["vector", None]}
 Finite: TypeAlias = Annotated[float, Field(allow_inf_nan=False)]
 FieldName: TypeAlias = Annotated[str, Field(min_length=1, max_length=128)]
 
@@ -29,7 +31,13 @@ class Search(Strict):
         extra="forbid",
         strict=True,
         json_schema_extra={
-            "oneOf": [{"required": ["query"]}, {"required": ["vector"]}],
+            "oneOf": [
+                {"required": ["query"], "properties": {"query": {"type": "string"}, "vector": {"type": "null"}}},
+                {
+                    "required": ["vector"],
+                    "properties": {"vector": {"type": "array"}, "query": {"type": "null"}, "mode": BY_VECTOR},
+                },
+            ],
             "examples": [{"query": "how to resume a job", "k": 5, "where": "year > 2020 AND lang = 'en'"}],
         },
     )
@@ -59,7 +67,7 @@ class DocumentIn(Strict):
     id: Annotated[str, Field(min_length=1, max_length=1024)] | int | None = Field(
         None, description="Its name; made from the content where there is none."
     )
-    text: str
+    text: str = Field(json_schema_extra=LIMITED)
     title: str = Field("", max_length=10_000)
     fields: dict[FieldName, str | bool | int | Finite | None] = Field(
         default_factory=dict, max_length=MOST_FIELDS, description="Whatever filters are to know."
@@ -69,7 +77,7 @@ class DocumentIn(Strict):
 class Documents(Strict):
     """Documents to add; of two with one id the later one stays."""
 
-    documents: list[DocumentIn] = Field(min_length=1, description="As many as max_texts of /info says.")
+    documents: list[DocumentIn] = Field(min_length=1, json_schema_extra=LIMITED)
 
 
 class HitOut(BaseModel):
@@ -155,40 +163,9 @@ class Indexes(BaseModel):
     data: list[Described]
 
 
-class Trouble(BaseModel):
-    """What is wrong."""
-
-    message: str
-    type: str
-    param: str | None
-    code: str | None
-
-
-class Refused(BaseModel):
-    """An answer that says no."""
-
-    error: Trouble
-
-
-_WHY = {
-    400: "The request is wrong; the message says where.",
-    401: "A key is needed.",
-    403: "The key, the host name or the page may not do this.",
-    404: "There is no such index or document.",
-    413: "It is too large.",
-    429: "Too many wait; Retry-After says for how long to stay away.",
-    503: "Another process writes to the index.",
-}
-
-
 def answers(model: type[BaseModel], *refusals: int) -> dict[int | str, dict[str, Any]]:
     """The answers of a route, for its OpenAPI document."""
-    told = {status: {"model": Refused, "description": _WHY[status]} for status in (401, 403, *refusals, 429)}
-    return {
-        200: {"model": model},
-        **dict(sorted(told.items())),
-        "default": {"model": Refused, "description": "It failed."},
-    }
+    return {200: {"model": model}, **openai_errors(*refusals, 429)}
 
 
 INDEXES = answers(Indexes)

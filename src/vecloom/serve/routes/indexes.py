@@ -53,7 +53,9 @@ async def search(request: Request, name: Name, asked: Search) -> Response:
 
     def question(index: Index) -> list[Hit]:
         if vector is not None:
-            return index.search_vector(np.asarray(vector, dtype=np.float32), many, where=asked.where)
+            with np.errstate(over="ignore"):  # what is no float32 becomes infinite, which the index refuses
+                asked_by = np.asarray(vector, dtype=np.float32)
+            return index.search_vector(asked_by, many, where=asked.where)
         return index.search(str(query), many, mode=mode, where=asked.where)
 
     began = time.perf_counter()
