@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from os import PathLike
 from pathlib import Path
@@ -80,6 +81,7 @@ def extend_context(
     method: str = "grouped",
     source_length: int | None = None,
     overwrite: bool = False,
+    progress: Callable[[int, int], None] | None = None,
     **options: Any,
 ) -> ContextSummary:
     """Write a model that reads longer texts.
@@ -91,6 +93,7 @@ def extend_context(
         method: a name of ``METHODS``.
         source_length: tokens that the model was made for; its limit by default.
         overwrite: replace ``out``.
+        progress: called with (steps done, steps in all) by a method that trains.
         options: the method's.
 
     Raises:
@@ -106,7 +109,8 @@ def extend_context(
     if target.exists() and target.resolve() == plan.source.path.resolve():
         raise UsageError(f"{out} is the model itself.", "Choose another output.")
     with changed_copy(plan.source.path, target) as made:
-        found = plan.entry.run(plan.source, made, to, **plan.options)
+        told = {"progress": progress} if plan.entry.takes_time else {}
+        found = plan.entry.run(plan.source, made, to, **plan.options, **told)
         (made / "README.md").write_text(write_card(target.name, plan, found), encoding="utf-8")
     return ContextSummary(
         model=str(model),

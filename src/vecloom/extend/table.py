@@ -17,6 +17,7 @@ from vecloom.extend.parallel_windows import parallel_windows
 from vecloom.extend.positions import grouped, interpolate, recurrent
 from vecloom.extend.rotary import linear, ntk, self_extend, yarn
 from vecloom.extend.source import Source
+from vecloom.extend.tuning import tune
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,12 @@ class Method:
     def options(self) -> dict[str, Any]:
         """Options that a user can set, with their defaults."""
         found = inspect.signature(self.run).parameters.values()
-        return {item.name: item.default for item in found if item.kind is item.KEYWORD_ONLY}
+        return {item.name: item.default for item in found if item.kind is item.KEYWORD_ONLY and item.name != "progress"}
+
+    @property
+    def takes_time(self) -> bool:
+        """Whether it tells how far it is."""
+        return "progress" in inspect.signature(self.run).parameters
 
 
 _PAPER = "arXiv:2404.12096"
@@ -58,6 +64,7 @@ METHODS: dict[str, Method] = {
     "grouped": Method(grouped, "neighbouring positions share a number", _PAPER, ("absolute", "rotary")),
     "recurrent": Method(recurrent, "positions begin anew after the last", _PAPER, _ABSOLUTE),
     "interpolate": Method(interpolate, "new rows on the line between old ones", _PAPER, _ABSOLUTE, "module"),
+    "tune": Method(tune, "only the new rows are trained, on pairs of texts", _PAPER, _ABSOLUTE, "module"),
     "linear": Method(linear, "every rotation slower by the factor", "arXiv:2306.15595", _ROTARY),
     "ntk": Method(ntk, "a larger base: only slow rotations become slower", _PAPER, _ROTARY),
     "yarn": Method(yarn, "slow rotations interpolated, fast ones kept", "arXiv:2309.00071", _ROTARY),
