@@ -7,12 +7,17 @@ added and forgotten here is closed to keys that may only read, not open.
 from __future__ import annotations
 
 import re
+from urllib.parse import quote
 
 from vecloom.serve.asgi import ASGIApp, Message, Receive, Refuse, Scope, Send, header
 from vecloom.serve.keys import Key, KeyRing
 from vecloom.serve.keys import Scope as KeyScope
 
-OPEN = frozenset({"/health", "/live", "/ready"})  # probes; they tell that the server is there, and nothing else
+PROBES = frozenset({"/health", "/live", "/ready"})  # they tell that the server is there, and nothing else
+DOOR = re.compile(
+    r"/login|/favicon\.ico|/assets/[^/]*"
+)  # where a browser brings its key, and what that page looks like
+COOKIE = b"vecloom_key"
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 _ASKING = re.compile(
     r"/(v1/)?(embeddings|embed|embed_all|embed_sparse|rerank|similarity|tokenize|decode)"
@@ -31,6 +36,25 @@ def bearer(scope: Scope) -> bytes:
     return value.strip() if kind.lower() == b"bearer" else b""
 
 
+def cookie(scope: Scope) -> bytes:
+    """The key that a browser was given to keep at ``/login``, or ``b""``; it opens pages and changes nothing."""
+    if scope["method"] not in READING:
+        return b""
+    for part in header(scope, b"cookie").split(b";"):
+        name, _, value = part.strip().partition(b"=")
+        if name == COOKIE:
+            return value
+    return b""
+
+
+def login(scope: Scope) -> bytes | None:
+    """Where a browser without a key is sent; None for programs."""
+    if scope["method"] != "GET" or b"text/html" not in header(scope, b"accept"):
+        return None
+    asked = scope["path"].encode() + (b"?" + scope["query_string"] if scope.get("query_string") else b"")
+    return b"/login?next=" + quote(asked, safe="").encode()
+
+
 class KeyGate:
     """ASGI middleware: 401 without a key that is known, 403 where the key may not do that."""
 
@@ -43,8 +67,8 @@ class KeyGate:
             await receive()
             await send({"type": "websocket.close", "code": 1008})
             return
-        if scope["type"] == "http" and scope["path"] not in OPEN:
-            secret = bearer(scope)
+        if scope["type"] == "http" and scope["path"] not in PROBES and not DOOR.fullmatch(scope["path"]):
+            secret = bearer(scope) or cookie(scope)
             key = self.keys.find(secret) if secret else None
             if key is None:
                 await self._unknown(scope, receive, send, given=bool(secret))
@@ -56,6 +80,11 @@ class KeyGate:
         await self.app(scope, receive, send)
 
     async def _unknown(self, scope: Scope, receive: Receive, send: Send, *, given: bool) -> None:
+        if (place := login(scope)) is not None:
+            await send({"type": "http.response.start", "status": 303, "headers": [(b"location", place)]})
+            await send({"type": "http.response.body", "body": b""})
+            return
+
         async def challenging(message: Message) -> None:
             if message["type"] == "http.response.start":
                 message["headers"] = [*message.get("headers", ()), (b"www-authenticate", b"Bearer")]

@@ -6,6 +6,7 @@ import base64
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import parse_qs
 
 import numpy as np
 from fastapi import APIRouter, Query, Request
@@ -13,6 +14,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from vecloom.errors import VecloomError
 from vecloom.search import Hit, Index
+from vecloom.serve.gate import COOKIE
 from vecloom.serve.page import finding
 from vecloom.serve.page.finding import Answer
 from vecloom.serve.page.question import MODE_NAMES, SORTS, Question, document_url, read, shown, similar_url
@@ -182,6 +184,42 @@ async def map_hits(request: Request, name: str, q: str) -> Response:
     return JSONResponse({"hits": await state_of(request).shelf.ask(name, nearest)}, headers=HEADERS)
 
 
+@router.get("/login")
+async def login(request: Request, next: str = "/") -> Response:  # noqa: A002 - the parameter's own word
+    """Asks for a key, where the server wants one."""
+    state = state_of(request)
+    return _page(state, "login.html", question=Question(""), next=_inside(next), trouble="", indexes=[])
+
+
+@router.post("/login")
+async def logged_in(request: Request) -> Response:
+    """Gives the browser its key to keep: a cookie that scripts and other sites' pages cannot use."""
+    state = state_of(request)
+    given = {name: values[-1] for name, values in parse_qs((await request.body()).decode("utf-8", "replace")).items()}
+    secret, place = given.get("key", "").strip(), _inside(given.get("next", "/"))
+    if state.keys is not None and state.keys.find(secret.encode()) is None:
+        return _page(
+            state,
+            "login.html",
+            401,
+            question=Question(""),
+            next=place,
+            trouble="This key is not known here.",
+            indexes=[],
+        )
+    answer = RedirectResponse(place, 303, headers=HEADERS)
+    if state.keys is not None:
+        answer.set_cookie(
+            COOKIE.decode(), secret, httponly=True, samesite="strict", secure=request.url.scheme == "https"
+        )
+    return answer
+
+
+def _inside(place: str) -> str:
+    """A path of this server; anything else becomes "/"."""
+    return place if place.startswith("/") and not place.startswith(("//", "/\\")) else "/"
+
+
 @router.get("/assets/{name}")
 async def asset(name: str) -> Response:
     """A file of the page."""
@@ -215,7 +253,7 @@ def _templates() -> Environment:
 
 
 def _page(state: State, template: str, status: int = 200, **shown_there: Any) -> Response:
-    text = _templates().get_template(template).render(indexes=list(state.indexes), **shown_there)
+    text = _templates().get_template(template).render(**{"indexes": list(state.indexes), **shown_there})
     return Response(text, status, media_type="text/html", headers=HEADERS)
 
 

@@ -61,6 +61,7 @@ async function begin() {
   prepare();
   recolour();
   vecloomMap.ready = true;
+  holder.dataset.ready = count;
   const asked = new URLSearchParams(location.search).get("q");
   if (asked) { document.getElementById("q").value = asked; await light(asked); }
 }

@@ -86,7 +86,7 @@ document.addEventListener("keydown", (event) => {
   if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
   const titles = [...document.querySelectorAll(".entry .title")];
   const at = titles.indexOf(document.activeElement);
-  if (event.key === "/") box.focus(), box.select();
+  if (event.key === "/" && box) box.focus(), box.select();
   else if (event.key === "j" && titles.length) titles[Math.min(at + 1, titles.length - 1)].focus();
   else if (event.key === "k" && titles.length) titles[Math.max(at - 1, 0)].focus();
   else if (event.key === "s" && at >= 0) titles[at].closest(".entry").querySelector(".similar").click();
