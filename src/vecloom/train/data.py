@@ -136,9 +136,20 @@ def _prompts(source: DataSource, texts: Sequence[str], where: str) -> dict[str, 
         raise DataError(
             f"{where}: prompts names {unknown[0]!r}, and its columns are {', '.join(texts)}.", "Correct it."
         )
-    negative = source.prompts.get("negative", source.prompts.get("positive", ""))
-    given = {name: source.prompts.get(name, negative if name.startswith("negative_") else "") for name in texts}
+    own = {**_instructed(source, texts), **source.prompts}
+    negative = own.get("negative", own.get("positive", ""))
+    given = {name: own.get(name, negative if name.startswith("negative_") else "") for name in texts}
     return {name: prompt for name, prompt in given.items() if prompt}
+
+
+def _instructed(source: DataSource, texts: Sequence[str]) -> dict[str, str]:
+    """Prompts from an instruction: before the anchors of pairs, before all texts where they are of one kind."""
+    if source.instruction is None:
+        return {}
+    prompt = f"Instruct: {source.instruction}\nQuery: "
+    of_pairs = "anchor" in texts and source.triplets is None
+    sides = source.instructed or ("queries" if of_pairs else "all")
+    return {name: prompt for name in texts if sides == "all" or name in ("anchor", "sentence1")}
 
 
 def _hub(source: DataSource) -> Iterator[Read]:

@@ -17,10 +17,12 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
+from pydantic import BaseModel, Field, PrivateAttr, ValidationError, model_validator
 
 from vecloom.errors import UsageError
 from vecloom.train.recipe_file import GIVEN, Place, Tree, complain, read
+from vecloom.train.recipe_network import DecoderChoice, LoraChoice
+from vecloom.train.recipe_section import Section, setting
 
 Shape: TypeAlias = Literal["sentences", "pairs", "triplets", "scored", "labels", "labelled-pairs"]
 Pooling: TypeAlias = Literal["mean", "cls", "max", "mean_sqrt_len_tokens", "weightedmean", "lasttoken"]
@@ -33,17 +35,6 @@ class Row(NamedTuple):
     key: str
     value: Any
     origin: str
-
-
-def setting(default: Any, meaning: str, source: str = "our choice", **limits: Any) -> Any:
-    """A key of a recipe with its default, what it means and who recommends the default."""
-    return Field(default, description=meaning, json_schema_extra={"source": source}, **limits)
-
-
-class Section(BaseModel):
-    """A part of a recipe: unknown keys are errors, nothing changes afterwards."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class LossChoice(Section):
@@ -81,6 +72,12 @@ class DataSource(Section):
     shape: Shape | None = setting(None, "what a row is; found from the columns' names")
     columns: dict[str, str] = setting({}, "vecloom's column: the file's column, as in anchor: question")
     prompts: dict[str, str] = setting({}, "column: text to put before each of its texts")
+    instruction: str | None = setting(
+        None, "the task in words, put before texts as Instruct: TASK, Query: TEXT", "NV-Embed"
+    )
+    instructed: Literal["queries", "all"] | None = setting(
+        None, "which texts it stands before; anchors of pairs, and all texts of one kind", "NV-Embed"
+    )
     weight: float = setting(1.0, "how often it is drawn, beside its size", gt=0)
     scale: tuple[float, float] = setting((0.0, 1.0), "lowest and highest score of scored pairs")
     classes: int | None = setting(None, "how many labels there are, 0 to classes - 1; counted from the data", ge=2)
@@ -189,6 +186,8 @@ class Recipe(Section):
     model: str = Field(description="minilm, a directory, or a Hub id")
     pooling: Pooling | None = setting(None, "how a text's token vectors become one; the model's own")
     output: str = Field(description="the sentence-transformers directory to write; OUTPUT.run keeps the run beside it")
+    decoder: DecoderChoice | None = setting(None, "make an encoder of a decoder first; the model is one already")
+    lora: LoraChoice | None = setting(None, "train matrices beside frozen weights; all weights are trained")
     data: tuple[DataSource, ...] = Field(description="the data sets", min_length=1)
     mixing: Mixing = setting(Mixing(), "how data sets share the batches")
     loss: LossChoice = Field(description="the objective")
@@ -249,6 +248,8 @@ SECTIONS: dict[Place, type[Section]] = {
     ("data", "*"): DataSource,
     ("data", "*", "loss"): LossChoice,
     ("data", "*", "teacher"): TeacherChoice,
+    ("decoder",): DecoderChoice,
+    ("lora",): LoraChoice,
     ("mixing",): Mixing,
     ("loss",): LossChoice,
     ("evaluation",): Evaluation,

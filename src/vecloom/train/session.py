@@ -8,12 +8,13 @@ from typing import Any
 from transformers import set_seed
 
 from vecloom.errors import UsageError
-from vecloom.train import setup
+from vecloom.train import flops, setup
 from vecloom.train.card import Outcome, recipe_yaml, write_card
 from vecloom.train.data import read_tables
 from vecloom.train.evaluator import Evaluator
+from vecloom.train.lora import merge
 from vecloom.train.losses import LossContext, make_loss
-from vecloom.train.machine import device_of, precision_of
+from vecloom.train.machine import device_of, hardware, precision_of
 from vecloom.train.recipe import Recipe
 from vecloom.train.runs import RunFolder
 from vecloom.train.sampling import BatchSampler
@@ -51,6 +52,7 @@ class Session:
         self._batches = BatchSampler(setup.groups_of(self._tables), setup.drawing_of(recipe))
         set_seed(recipe.seed)
         self._model = setup.open_model(recipe, self._device)
+        self._arithmetic = flops.arithmetic_of(self._model)
         self._set_prompts()
         self._check_signs()
 
@@ -218,6 +220,7 @@ class Session:
             best_step=tracker.best_step if self._evaluator is not None else steps,
             stopped=stopped,
             notes=tuple(f"{table.name}: {note}" for table in self._tables for note in table.checked.notes()),
+            **self._speed(trainer, reporter.seconds),
         )
         if trainer.args.should_save:
             self._write(summary)
@@ -225,8 +228,22 @@ class Session:
         # the first process has scored; all return the same
         return replace(summary, scores=folder_scores(self._folder))
 
+    def _speed(self, trainer: Any, seconds: float) -> dict[str, Any]:
+        """Tokens and operations per second, over all processes, and the share of the GPU's."""
+        if not seconds:
+            return {}
+        here = setup.processes() / seconds
+        operations = self._arithmetic.operations(trainer.tokens, trainer.squares) if self._arithmetic else 0.0
+        top = flops.peak(hardware(), self._precision) if self._device.startswith("cuda") else None
+        return {
+            "tokens_per_second": trainer.tokens * here,
+            "operations_per_second": operations * here,
+            "utilisation": operations / seconds / top if top and operations else None,
+        }
+
     def _scores_after(self) -> dict[str, float]:
         """Take the best weights and score them in float32."""
+        merge(self._model)
         if self._evaluator is None:
             return {}
         if self._folder.best.is_dir():

@@ -15,7 +15,9 @@ from vecloom.files import atomic_folder
 from vecloom.runtime.directory import is_trusted
 from vecloom.train.card import digest_of
 from vecloom.train.data import Table
+from vecloom.train.lora import add_lora, merged
 from vecloom.train.recipe import LossChoice, Recipe, explain
+from vecloom.train.recipe_network import DecoderChoice
 from vecloom.train.runs import RunFolder
 from vecloom.train.sampling import Drawing, Group, text_keys
 from vecloom.train.teacher import digest_of_teacher
@@ -53,12 +55,23 @@ def open_model(recipe: Recipe, device: str) -> Any:
         raise ModelError(
             f"{recipe.model} is {kind_of(path)}: it has no weights to train.", "Choose a transformer or static model."
         )
-    model = SentenceTransformer(str(path), device=device, trust_remote_code=is_trusted(path)).float()
+    if recipe.decoder is not None:
+        model = _decoder(path, recipe.decoder, device).float()
+    else:
+        model = SentenceTransformer(str(path), device=device, trust_remote_code=is_trusted(path)).float()
     if recipe.max_length is not None:
         model.max_seq_length = recipe.max_length
     if recipe.pooling is not None:
         set_pooling(model, recipe.pooling)
+    if recipe.lora is not None:
+        add_lora(model, recipe.lora)
     return model
+
+
+def _decoder(path: Path, choice: DecoderChoice, device: str) -> Any:
+    from vecloom.encoders.decoder import DecoderSettings, open_decoder
+
+    return open_decoder(path, DecoderSettings(**choice.model_dump()), device=device)
 
 
 def set_pooling(model: Any, mode: str) -> None:
@@ -207,8 +220,8 @@ def decides(recipe: Recipe) -> dict[str, Any]:
 
 
 def publish_model(model: Any, target: Path, card: str | None) -> None:
-    """Write a sentence-transformers directory, whole or not at all."""
-    with atomic_folder(target) as folder:
+    """Write a sentence-transformers directory, whole or not at all; matrices of LoRA are added to the weights in it."""
+    with atomic_folder(target) as folder, merged(model):
         model.save_pretrained(str(folder), create_model_card=False)
         if card is not None:
             (folder / "README.md").write_text(card, encoding="utf-8")

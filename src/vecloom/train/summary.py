@@ -25,6 +25,9 @@ class TrainSummary:
         best_step: the step that it comes from.
         stopped: why before the end, or "".
         notes: what the data checks counted.
+        tokens_per_second: tokens through the model in this call, padding not counted; 0 where texts have no masks.
+        operations_per_second: of the model's arithmetic in this call (``flops``); 0 where unknown.
+        utilisation: these as a share of what the GPU's data sheet names; None on other hardware.
     """
 
     output: str
@@ -40,6 +43,9 @@ class TrainSummary:
     best_step: int
     stopped: str
     notes: tuple[str, ...]
+    tokens_per_second: float = 0.0
+    operations_per_second: float = 0.0
+    utilisation: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values."""

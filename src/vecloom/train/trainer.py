@@ -21,6 +21,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from vecloom.train.data import VALUE_COLUMNS, Table
 from vecloom.train.lean import densify, lean
+from vecloom.train.lora import has_lora, load_trained, save_trained
 from vecloom.train.runs import LOSS_STATE, RunFolder
 from vecloom.train.sampling import BatchSampler
 from vecloom.train.watch import DivergenceError, Tracker
@@ -168,6 +169,7 @@ class Trainer(SentenceTransformerTrainer):  # type: ignore[misc]
         self._rows, self._batches, self._folder = rows, batches, folder
         self._tracker, self._keep = tracker, keep
         self._precision, self._split = precision, split
+        self.tokens = self.squares = 0  # through this process in this call: their sum, and that of texts' squares
         self._ahead: Ahead | None = None
         self._source: Any = None
         tables = DatasetDict({table.name: table.rows for table in rows.tables})
@@ -228,6 +230,7 @@ class Trainer(SentenceTransformerTrainer):  # type: ignore[misc]
         Raises:
             DivergenceError: the loss is no finite number.
         """
+        self._count(inputs)
         loss = super().training_step(model, inputs, num_items_in_batch)
         densify(self.model.parameters())
         if not torch.isfinite(loss):
@@ -236,9 +239,19 @@ class Trainer(SentenceTransformerTrainer):  # type: ignore[misc]
             )
         return loss
 
+    def _count(self, inputs: Mapping[str, Any]) -> None:
+        for name, value in inputs.items():
+            if name.endswith("attention_mask") and isinstance(value, torch.Tensor) and value.ndim == 2:
+                lengths = value.sum(1)
+                self.tokens += int(lengths.sum())
+                self.squares += int((lengths * lengths).sum())
+
     # --- checkpoints ---------------------------------------------------------------------------------------------
 
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
+        if has_lora(self.model):
+            save_trained(self.model, Path(output_dir or self.args.output_dir))
+            return
         self.model.save_pretrained(output_dir or self.args.output_dir, create_model_card=False)
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
@@ -251,7 +264,10 @@ class Trainer(SentenceTransformerTrainer):  # type: ignore[misc]
             self._folder.keep(self._keep)
 
     def _load_from_checkpoint(self, checkpoint_path: str) -> None:
-        super()._load_from_checkpoint(checkpoint_path)
+        if has_lora(self.model):
+            load_trained(self.model, Path(checkpoint_path))
+        else:
+            super()._load_from_checkpoint(checkpoint_path)
         states = torch.load(Path(checkpoint_path) / LOSS_STATE, map_location="cpu", weights_only=True)
         for name, loss in self._losses().items():
             loss.load_state_dict(states[name], strict=False)
