@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 )
 @click.option("--words", metavar="FILE", help="Word vectors for wechsel, in word2vec's text format.")
 @click.option("--donor", metavar="MODEL", help="The model that the tokenizer comes from, for focus and omp.")
+@click.option("--hypernetwork", metavar="H", help="What 'vecloom extend hypernetwork' trained for MODEL, for zett.")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="An option of the method, as in atoms=32.")
 @click.option("--recipe", metavar="FILE.yaml", help="Write a recipe for 'vecloom train' that tunes OUT on the corpus.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of what is random.")
@@ -40,6 +41,7 @@ def tokenizer(
     corpus: tuple[str, ...],
     words: str | None,
     donor: str | None,
+    hypernetwork: str | None,
     settings: tuple[str, ...],
     recipe: str | None,
     seed: int,
@@ -58,6 +60,7 @@ def tokenizer(
       vecloom extend tokenizer minilm --tokenizer domain.json -o minilm-domain
       vecloom extend tokenizer minilm --tokenizer domain.json --method focus --corpus docs/ -o minilm-domain
       vecloom extend tokenizer minilm --tokenizer ./other-model --method omp --donor ./other-model -o minilm-other
+      vecloom extend tokenizer minilm --tokenizer domain.json --method zett --hypernetwork minilm-h -o minilm-domain
       vecloom extend tokenizer minilm --tokenizer domain.json --corpus docs/ --recipe tune.yaml -o minilm-domain
       vecloom extend tokenizer --explain
     """  # noqa: D301 - click wants the character \b, not a backslash
@@ -71,7 +74,7 @@ def tokenizer(
         raise UsageError(
             f"There is no {missing}.", "Write it as in: vecloom extend tokenizer minilm --tokenizer T -o OUT"
         )
-    chosen = dict(map(setting, settings))
+    chosen = dict(map(setting, settings)) | ({"hypernetwork": hypernetwork} if hypernetwork else {})
     if explain:
         from vecloom.extend.vocabulary.transfer import plan_transfer
 

@@ -28,11 +28,18 @@ def call(*words: object):
     return CliRunner().invoke(vecloom, [str(word) for word in ("extend", *words)])
 
 
-def test_it_trains(made, tmp_path):
+def test_it_trains_and_the_result_gives_the_model_a_tokenizer(made, tmp_path):
     done = call("hypernetwork", made / "model", made / "texts.txt", "--lines", "-o", tmp_path / "h", *FEW, "--json")
     assert done.exit_code == 0, done.output
     told = json.loads(done.stdout)
     assert (told["steps"], told["texts"], told["resumed_from"]) == (4, 60, 0)
+    done = call(
+        "tokenizer", made / "model", "--tokenizer", made / "target.json", "--method", "zett", "--hypernetwork", tmp_path / "h",
+        "-o", tmp_path / "new", "--json",
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["method"] == "zett"
+    assert (tmp_path / "new" / "modules.json").is_file()
 
 
 def test_in_words_it_says_how_near_the_vectors_came(made, tmp_path):
@@ -71,3 +78,12 @@ def test_what_is_missing_is_told(made, tmp_path):
     done = call("hypernetwork", made / "model", tmp_path / "empty.txt", "-o", tmp_path / "h")
     assert "no text" in done.output
     assert done.exit_code == 1
+
+
+def test_a_hypernetwork_is_for_one_method(made, tmp_path):
+    words = ["tokenizer", made / "model", "--tokenizer", made / "target.json", "-o", tmp_path / "new"]
+    done = call(*words, "--hypernetwork", tmp_path)
+    assert "has no option 'hypernetwork'" in done.output
+    assert done.exit_code == 2
+    assert "needs a hypernetwork" in call(*words, "--method", "zett").output
+    assert "no hypernetwork" in call(*words, "--method", "zett", "--hypernetwork", tmp_path / "none").output
