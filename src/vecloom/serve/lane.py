@@ -15,6 +15,7 @@ from collections.abc import Hashable, Sequence
 import numpy as np
 
 from vecloom.encoders.protocol import Vectors
+from vecloom.errors import BackendError
 from vecloom.serve.compute import Computer, Flight, Read
 from vecloom.serve.fair import FairQueue, Item, Job
 from vecloom.serve.metrics import Metrics
@@ -34,13 +35,17 @@ class QueueFullError(Exception):
 
 
 class Waiting(Job):
-    """A request's texts on their way. ``future`` ends with (n, d) float32 vectors in the order of the texts."""
+    """A request's texts on their way. ``future`` ends with (n, d) float32 vectors in the order of the texts.
 
-    __slots__ = ("future", "left", "texts", "vectors")
+    ``taken`` is when the first of them was handed to the model (``time.perf_counter``), 0 before.
+    """
+
+    __slots__ = ("future", "left", "taken", "texts", "vectors")
 
     def __init__(self, texts: int, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__()
         self.texts = self.left = texts
+        self.taken = 0.0
         self.future: asyncio.Future[Vectors] = loop.create_future()
         self.vectors: Vectors | None = None
 
@@ -135,11 +140,12 @@ class Lane:
             for job, place in item.waiters:
                 job.give(place, vector)  # type: ignore[attr-defined]
 
-    def _crash(self, items: Sequence[Item], error: Exception) -> None:
+    def _crash(self, items: Sequence[Item]) -> None:
         for item in items:
             for job, _ in item.waiters:
                 if not job.future.done():  # type: ignore[attr-defined]
-                    job.future.set_exception(error)  # type: ignore[attr-defined]
+                    failed = BackendError(f"The model {self.name!r} failed.", "The server's log says where.")
+                    job.future.set_exception(failed)  # type: ignore[attr-defined]
 
     # ---- from worker threads (``compute.Work``) -------------------------------------------------------------------
 
@@ -172,7 +178,7 @@ class Lane:
         """See ``Work.failed``."""
         log.error("a model failed", extra={"model": self.name, "texts": len(items)}, exc_info=error)
         self._finish(flight, items)
-        self._call(self._crash, items, error)
+        self._call(self._crash, items)
 
     def _may_fly(self) -> bool:
         """A stream is free; or all are busy and a whole micro-batch waits, which then is ready when one is done."""
@@ -182,6 +188,10 @@ class Lane:
     def _take(self) -> Flight:
         flight = Flight(self.queue.take())
         self._flying += 1
+        now = time.perf_counter()
+        for item in flight.items:
+            for job, _ in item.waiters:
+                job.taken = job.taken or now  # type: ignore[attr-defined]
         self.metrics.batch_size.observe(len(flight.items))
         self.metrics.batch_tokens.observe(sum(item.cost for item in flight.items))
         return flight

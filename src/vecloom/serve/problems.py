@@ -138,8 +138,16 @@ def install(app: FastAPI) -> None:
 
 
 def invalid(path: str, errors: Any) -> Problem:
-    """A body, path or query that is not what the document says: names the first place, quotes nothing."""
-    first = errors[0]
-    place = ".".join(str(part) for part in first["loc"] if part != "body")
+    """A body, path or query that is not what the document says: names the first place, quotes nothing.
+
+    Where a value may be of several types, the errors of all are given; one that is not about the type tells most.
+    """
+    first = next((error for error in errors if not error["type"].endswith("_type")), errors[0])
+    place = ".".join(str(part) for part in first["loc"] if part != "body" and not _is_type(part))
     message = f"{place or 'The request'}: {first['msg']}."
     return Problem(400 if is_openai(path) else 422, message, param=place or None, code="invalid_value")
+
+
+def _is_type(part: str | int) -> bool:
+    """Whether a step of a place is not a field but which of several types was tried."""
+    return isinstance(part, str) and (part in {"str", "int", "Document"} or "[" in part)

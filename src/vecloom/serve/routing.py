@@ -16,16 +16,16 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from vecloom.errors import UsageError
+from vecloom.errors import BackendError, UsageError
 from vecloom.serve import problems
 from vecloom.serve.asgi import Receive, Scope, Send
 from vecloom.serve.engine import ClientGoneError, Gone, TooLongError
 from vecloom.serve.metrics import Metrics
-from vecloom.serve.problems import Problem
+from vecloom.serve.problems import Problem, is_openai
 from vecloom.serve.settings import Settings
 from vecloom.serve.state import state_of
 
-FAILURES = {400: "validation", 413: "validation", 422: "validation", 424: "backend", 429: "overloaded"}
+FAILURES = {400: "validation", 413: "validation", 422: "validation", 424: "backend", 500: "backend", 429: "overloaded"}
 
 
 class Body(BaseModel):
@@ -77,6 +77,8 @@ class InferenceRoute(APIRoute):
                 answer: Response = await self.endpoint(request, body)
             except TooLongError as error:
                 raise _too_long(request.url.path, error) from None
+            except BackendError as error:
+                raise Problem(500 if is_openai(request.url.path) else 424, str(error)) from None
             except UsageError as error:
                 raise Problem(_wrong(request.url.path), str(error)) from None
             return answer
@@ -137,12 +139,12 @@ def _check_type(kind: str) -> None:
 
 
 def _wrong(path: str) -> int:
-    return 400 if problems.is_openai(path) else 422
+    return 400 if is_openai(path) else 422
 
 
 def _too_long(path: str, error: TooLongError) -> Problem:
     told = f"Text {error.place} is longer than the {error.limit:,} tokens that this model reads; cut it, or ask for truncate."
-    if problems.is_openai(path):
+    if is_openai(path):
         return Problem(400, told, code="context_length_exceeded", param="input")
     return Problem(413, told)
 

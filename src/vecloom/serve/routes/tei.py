@@ -26,7 +26,7 @@ from vecloom.serve.state import State, state_of
 
 router = APIRouter(tags=["text-embeddings-inference"])
 inference = APIRouter(tags=["text-embeddings-inference"], route_class=InferenceRoute)
-ERRORS = tei_errors(404, 413, 415, 422, 429)
+ERRORS = tei_errors(404, 413, 415, 422, 424, 429)
 
 Texts = str | Annotated[list[str], Field(min_length=1)]
 Id = Annotated[int, Field(ge=0, json_schema_extra={"x-limit": "ids"})]
@@ -166,7 +166,7 @@ async def embed(request: Request, body: EmbedRequest) -> Response:
 @inference.post(
     "/embed_sparse",
     response_model=list[list[SparseValue]],
-    responses=ERRORS | tei_errors(424),
+    responses=ERRORS,
     summary="Weighted terms of texts, by a lexical model.",
 )
 async def embed_sparse(request: Request, body: SparseRequest) -> Response:
@@ -204,7 +204,7 @@ async def similarity(request: Request, body: SimilarityRequest) -> Response:
     return json_response((unit[1:] @ unit[0]).tolist())
 
 
-@inference.post("/tokenize", response_model=list[list[Token]], responses=ERRORS | tei_errors(424), summary="Tokens.")
+@inference.post("/tokenize", response_model=list[list[Token]], responses=ERRORS, summary="Tokens.")
 async def tokenize(request: Request, body: TokenizeRequest) -> Response:
     """The tokens of each text, not cut."""
     state = state_of(request)
@@ -237,7 +237,7 @@ def _tokens(text: str, encoding: Any) -> list[dict[str, Any]]:
     ]
 
 
-@inference.post("/decode", response_model=list[str], responses=ERRORS | tei_errors(424), summary="Text of token ids.")
+@inference.post("/decode", response_model=list[str], responses=ERRORS, summary="Text of token ids.")
 async def decode(request: Request, body: DecodeRequest) -> Response:
     """One text for each list of ids."""
     tokenizer = _tokenizer(state_of(request), body.model)

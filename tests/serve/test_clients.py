@@ -1,0 +1,138 @@
+"""Programs written for OpenAI's API, pointed at a running server, without a change beside the address."""
+
+import numpy as np
+import openai
+import pytest
+from langchain_openai import OpenAIEmbeddings
+from llama_index.embeddings.openai import OpenAIEmbedding
+
+import vecloom as vl
+
+TEXTS = ["how to read a file", "a cat sat on the mat", "how to read a file", ""]
+
+
+@pytest.fixture(scope="module")
+def expected():
+    return vl.load("minilm").encode(TEXTS)
+
+
+@pytest.fixture
+def client(server):
+    with openai.OpenAI(base_url=f"{server.url}/v1", api_key="not needed", max_retries=0) as made:
+        yield made
+
+
+def close(got, wanted):
+    """Equal up to bfloat16: batches differ, so rounding does."""
+    return bool((np.sum(np.asarray(got) * wanted, axis=1) > 0.9995).all())
+
+
+def test_openai_gives_the_vectors_of_the_library(client, expected):
+    answer = client.embeddings.create(model="minilm", input=TEXTS)  # the client asks for base64 by itself
+    assert close([each.embedding for each in answer.data], expected)
+    assert [each.index for each in answer.data] == [0, 1, 2, 3]
+    assert (answer.object, answer.model) == ("list", "minilm")
+
+
+def test_openai_counts_tokens_special_ones_and_repeated_texts_included(client):
+    usage = client.embeddings.create(model="minilm", input=["cat", "cat", "the cat"]).usage
+    assert (usage.prompt_tokens, usage.total_tokens) == (3 + 3 + 4, 3 + 3 + 4)  # [CLS] ... [SEP]
+
+
+def test_openai_base64_and_numbers_are_the_same(client):
+    packed = client.embeddings.create(model="minilm", input="cat", encoding_format="base64").data[0].embedding
+    numbers = client.embeddings.create(model="minilm", input="cat", encoding_format="float").data[0].embedding
+    import base64
+
+    assert np.frombuffer(base64.b64decode(packed), "<f4").tolist() == pytest.approx(numbers, abs=1e-7)
+
+
+def test_openai_dimensions_are_cut_and_scaled(client, expected):
+    answer = client.embeddings.create(model="minilm", input=TEXTS, dimensions=32)
+    cut = expected[:, :32] / np.linalg.norm(expected[:, :32], axis=1, keepdims=True)
+    assert close([each.embedding for each in answer.data], cut)
+
+
+def test_openai_takes_token_ids_and_lists_of_them(client, expected):
+    ids = vl.load("minilm").tokenizer.encode(TEXTS[0]).ids
+    one = client.embeddings.create(model="minilm", input=ids)
+    two = client.embeddings.create(model="minilm", input=[ids, [101, 102]])
+    assert close([one.data[0].embedding], expected[:1])
+    assert close([each.embedding for each in two.data], expected[[0, 3]])  # an empty text is [CLS] [SEP]
+    assert two.usage.prompt_tokens == len(ids) + 2
+
+
+def test_openai_lists_the_models_the_default_first(client):
+    assert [each.id for each in client.models.list()] == ["minilm", "words"]
+    assert client.models.retrieve("minilm").owned_by == "vecloom"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "kind", "param", "code"),
+    [
+        ({"model": "gpt-9", "input": "a"}, openai.NotFoundError, "model", "model_not_found"),
+        ({"model": "minilm", "input": []}, openai.BadRequestError, "input", "invalid_value"),
+        ({"model": "minilm", "input": 7}, openai.BadRequestError, "input", "invalid_value"),
+        ({"model": "minilm", "input": [10**9]}, openai.BadRequestError, "input", "invalid_value"),
+        ({"model": "minilm", "input": "a", "dimensions": 385}, openai.BadRequestError, None, None),
+        ({"model": "minilm", "input": "a", "dimensions": 0}, openai.BadRequestError, "dimensions", "invalid_value"),
+    ],
+)
+def test_openai_errors_have_openais_shape(client, wrong, kind, param, code):
+    with pytest.raises(kind) as raised:
+        client.embeddings.create(**wrong)
+    assert (raised.value.param, raised.value.code) == (param, code)
+    assert raised.value.type == "invalid_request_error"
+    assert "Traceback" not in raised.value.message
+
+
+def test_openai_too_many_texts_are_413(client):
+    with pytest.raises(openai.APIStatusError) as raised:
+        client.embeddings.create(model="minilm", input=["a"] * 301)
+    assert raised.value.status_code == 413
+    assert "301 texts are more than the 300 of one request" in raised.value.message
+
+
+def test_openai_a_long_text_is_cut_and_counted_or_refused(client):
+    long = "cat " * 400
+    raw = client.embeddings.with_raw_response.create(model="minilm", input=[long, "cat"])
+    assert raw.headers["x-truncated"] == "1"
+    assert raw.parse().usage.prompt_tokens == 256 + 3
+    with pytest.raises(openai.BadRequestError) as raised:
+        client.embeddings.create(model="minilm", input=["cat", long], extra_body={"truncate": False})
+    assert raised.value.code == "context_length_exceeded"
+    assert "Text 1 " in raised.value.message
+
+
+async def _asynchronously(url, texts):
+    async with openai.AsyncOpenAI(base_url=f"{url}/v1", api_key="x") as client:
+        import asyncio
+
+        answers = await asyncio.gather(*[client.embeddings.create(model="minilm", input=text) for text in texts])
+    return [answer.data[0].embedding for answer in answers]
+
+
+def test_openai_many_at_once_get_their_own_vectors(server):
+    import asyncio
+
+    texts = [f"question number {i}" for i in range(60)]
+    assert close(asyncio.run(_asynchronously(server.url, texts)), vl.load("minilm").encode(texts))
+
+
+def test_langchain(server, expected):
+    embeddings = OpenAIEmbeddings(
+        base_url=f"{server.url}/v1", api_key="x", model="minilm", check_embedding_ctx_length=False
+    )
+    assert close(embeddings.embed_documents(TEXTS), expected)
+    assert close([embeddings.embed_query(TEXTS[1])], expected[1:2])
+
+
+def test_llama_index(server, expected):
+    embedding = OpenAIEmbedding(model_name="minilm", api_base=f"{server.url}/v1", api_key="x")
+    assert close(embedding.get_text_embedding_batch(TEXTS[:3]), expected[:3])
+    assert close([embedding.get_query_embedding(TEXTS[1])], expected[1:2])
+
+
+def test_the_librarys_own_remote_encoder(server, expected):
+    settings = vl.RemoteSettings("minilm", endpoint=f"{server.url}/v1", dimensions=384)
+    assert close(vl.RemoteEncoder(settings).encode(TEXTS[:3]), expected[:3])  # it does not send empty texts
