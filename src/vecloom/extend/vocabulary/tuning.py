@@ -101,6 +101,7 @@ def recipe_text(model: str, tuned: str, data: str, seed: int = 0) -> str:
         "    scale: [-1, 1]\n"
         "loss: cosine\n"
         "batch_size: 32\n"
+        "duplicates: allow  # no text is a negative here\n"
         "epochs: 1\n"
         "learning_rate: 5e-5\n"
         f"seed: {seed}\n"
