@@ -19,6 +19,7 @@ from vecloom.serve.page.question import PAGE, Question, shown
 
 DATES = ("date", "published", "published_at", "created", "updated", "year")
 LINKS = ("url", "link", "href")
+OWN_PLACE = {*DATES, *LINKS} - {"year"}  # shown elsewhere; years are few enough to choose from
 DEPTH = 100  # best documents among which the newest are found
 CHUNKS = 3  # hits that are asked for a document that is shown: a document may have several
 
@@ -69,7 +70,7 @@ def answer(index: Index, question: Question) -> Answer:
         VecloomError: the filter is wrong, the index is broken, ...
     """
     began = time.perf_counter()
-    known = {name: values for name, values in index.facets().items() if name not in DATES[:-1]}  # years are few
+    known = {name: values for name, values in index.facets().items() if name not in OWN_PLACE}
     condition = question.filter({name: [value for value, _ in values] for name, values in known.items()})
     dated = date_field(index) is not None
     sidebar = facets(index, question, known)
@@ -142,6 +143,8 @@ def with_snippets(
     entries: Sequence[Entry], texts: Sequence[str], query: str, encoder: Encoder | None, vector: Vectors | None
 ) -> list[Entry]:
     """Entries with their best sentence; all sentences are encoded together."""
+    if not entries:
+        return []
     parts = [highlight.sentences(text)[: highlight.MOST_SENTENCES] or [text] for text in texts]
     if encoder is None or vector is None:
         frequency = highlight.stems(texts)
