@@ -28,6 +28,7 @@ from vecloom.serve.lane import Lane, QueueFullError, Waiting
 from vecloom.serve.metrics import Gauge, Metrics
 from vecloom.serve.problems import overloaded
 from vecloom.serve.settings import Settings
+from vecloom.serve.tracing import part
 
 PATIENCE = 0.1  # seconds that a request waits before anybody looks whether its client is still there
 AT_ONCE_CHARACTERS = 4000  # texts up to this are tokenised where they are: handing them to a thread takes as long
@@ -250,17 +251,20 @@ class Engine:
     async def _compute(
         self, lane: Lane, texts: Sequence[tuple[Hashable, Read]], gone: Gone | None, patient: bool
     ) -> Vectors:
+        began = time.perf_counter()
         job = await self._submitted(lane, texts, patient)
         self._metrics.cache_misses.add(len(texts))
         watch = _Watch(job, gone) if gone else None
-        began = time.perf_counter()
         try:
-            return await job.future
+            with part("compute", model=lane.name, texts=len(texts)):
+                return await job.future
         except BaseException:
             lane.drop(job)
             raise
         finally:
-            self._metrics.inference.observe(time.perf_counter() - began)
+            if job.taken:
+                self._metrics.queueing.observe(job.taken - began)
+                self._metrics.inference.observe(time.perf_counter() - job.taken)
             if watch:
                 watch.stop()
 
