@@ -19,6 +19,7 @@ EXTENSIONS = {
     "tokenizer": "vecloom.cli.extend_tokenizer",
     "vocabulary": "vecloom.cli.extend_vocabulary",
     "hypernetwork": "vecloom.cli.extend_hypernetwork",
+    "sibling": "vecloom.cli.extend_sibling",
 }
 """Each word behind ``extend`` and the module that holds a command of its name, or of the name after the colon."""
 

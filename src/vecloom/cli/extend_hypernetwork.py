@@ -75,10 +75,14 @@ def hypernetwork(
     from vecloom.extend.zett.training import train_hypernetwork
 
     texts = read_corpus(model, corpus, settings, fields=FieldMap.parse(fields), lines=lines, skip_bad=skip_bad)
-    with watching() as told:
-        summary = train_hypernetwork(
-            model, texts, output, settings, device=device, resume=not no_resume, overwrite=overwrite, progress=told
-        )
+    try:
+        with watching() as told:
+            summary = train_hypernetwork(
+                model, texts, output, settings, device=device, resume=not no_resume, overwrite=overwrite, progress=told
+            )
+    except KeyboardInterrupt:
+        click.echo("\nCheckpoints are kept: the same command goes on from the last one.", err=True)
+        raise
     _show(summary, as_json, sentence)
 
 
