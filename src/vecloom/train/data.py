@@ -16,7 +16,7 @@ from vecloom.data import rows
 from vecloom.data.rows import Read
 from vecloom.errors import DataError, MissingExtraError, first_line
 from vecloom.train.checks import Checked, check_text, label_of, score_of
-from vecloom.train.prepare import Prepared
+from vecloom.train.prepare import MADE_OF, Prepared
 from vecloom.train.recipe import DataSource, Recipe, Shape
 from vecloom.train.shapes import Layout, layout_of
 
@@ -76,7 +76,7 @@ def read_table(source: DataSource) -> Table:
     first = next(limited, None)
     if first is None:
         raise DataError(f"{where} holds no rows.", "Give a file with rows.")
-    shape = {"nli": "labelled-pairs", "scores": "scored"}.get(source.triplets or "", source.shape)
+    shape = MADE_OF.get(source.triplets or "", source.shape)
     layout = layout_of(list(first.values), cast("Shape | None", shape), source.columns, where)
     prepared = Prepared(source, layout, chain([first], limited), where)
     table = _table(source, prepared.layout, iter(prepared.rows), where)

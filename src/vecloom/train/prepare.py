@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from vecloom.data.rows import Read
 from vecloom.errors import DataError
-from vecloom.train.checks import score_of
+from vecloom.train.checks import check_text, score_of
+from vecloom.train.contrast import NEGATIVES, Contrast, class_contrasts, scored_contrasts
 from vecloom.train.recipe import DataSource
 from vecloom.train.shapes import Layout, layout_of
 from vecloom.train.translated import cleaned
 from vecloom.train.triplets import CONTRADICTION, Triplet, label_of, nli_triplets, scored_triplets
 
+MADE_OF = {"nli": "labelled-pairs", "scores": "scored", "classes": "labels", "sts": "scored"}
+"""What rows are that triplets are made of, by the recipe's word."""
 _PAIRS = {"scored": ("sentence1", "sentence2"), "labelled-pairs": ("sentence1", "sentence2")}
 
 
@@ -65,7 +68,7 @@ class Prepared:
         return False
 
     def _triplets(self) -> list[Read]:
-        made = nli_triplets(self._inferences()) if self._source.triplets == "nli" else scored_triplets(self._scores())
+        made = self._made()
         if not made:
             raise DataError(
                 f"{self._where}: no text has both a positive and a negative, so there is no triplet.",
@@ -73,6 +76,25 @@ class Prepared:
             )
         self.notes += (f"triplets made of the rows: {len(made):,}",)
         return [Read(number, row._asdict()) for number, row in enumerate(made, 1)]
+
+    def _made(self) -> Sequence[Triplet | Contrast]:
+        kind, count = self._source.triplets, self._source.negatives or NEGATIVES
+        if kind == "nli":
+            return nli_triplets(self._inferences())
+        if kind == "scores":
+            return scored_triplets(self._scores())
+        if kind == "sts":
+            return scored_contrasts(self._scores(), count)
+        texts, labels = self._classes()
+        return class_contrasts(texts, labels, count)
+
+    def _classes(self) -> tuple[list[str], list[str]]:
+        columns = self.layout.columns
+        found = [
+            (check_text(row.values.get(columns["text"]), columns["text"], f"{self._where}:{row.line}"), row)
+            for row in self.rows
+        ]
+        return [text for text, _ in found], [str(row.values.get(columns["label"])) for _, row in found]
 
     def _inferences(self) -> Iterator[tuple[str, str, str]]:
         columns = self.layout.columns

@@ -83,9 +83,10 @@ class DataSource(Section):
     classes: int | None = setting(None, "how many labels there are, 0 to classes - 1; counted from the data", ge=2)
     limit: int | None = setting(None, "use only the first rows", ge=1)
     negatives: int | None = setting(None, "use only the first negatives of each row; all that every row has", ge=1)
-    triplets: Literal["nli", "scores"] | None = setting(
+    triplets: Literal["nli", "scores", "classes", "sts"] | None = setting(
         None,
-        "make triplets: of a premise with what it entails and contradicts, or of scored pairs that share a sentence",
+        "make triplets: of a premise with what it entails and contradicts, of scored pairs that share a sentence, of classes, "
+        "or of scored pairs with negatives by BM25",
     )
     translated: bool = setting(
         False,
