@@ -4,8 +4,10 @@ import asyncio
 
 import pytest
 from tests.serve.plain import ask, echo, refuse
+from tests.serve.served import new_state
 
-from vecloom.serve.gate import KeyGate
+from vecloom.serve.app import create_app
+from vecloom.serve.gate import DOOR, READING, KeyGate, needed
 from vecloom.serve.keys import KeyRing, add_key
 
 
@@ -93,3 +95,28 @@ def test_websockets_are_closed(secrets):
 
     asyncio.run(KeyGate(echo, KeyRing(secrets[0]), refuse)({"type": "websocket", "path": "/"}, receive, send))
     assert sent == [{"type": "websocket.close", "code": 1008}]
+
+
+CHANGING = {
+    ("POST", "/v1/indexes/{name}/documents"),
+    ("DELETE", "/v1/indexes/{name}/documents/{id:path}"),
+}
+ASKING = {
+    "/embed", "/embed_all", "/embed_sparse", "/rerank", "/similarity", "/tokenize", "/decode", "/v1/embeddings",
+    "/v1/rerank", "/v2/rerank",
+    "/v1/indexes/{name}/search", "/login",
+}  # fmt: skip
+
+
+def test_every_route_of_the_server_is_known_to_ask_or_to_change(tmp_path):
+    """A new route has to be put into one of the two sets above, by somebody who thought about it."""
+    state = new_state(tmp_path)
+    for route in create_app(state, state.settings).routes:
+        for method in getattr(route, "methods", ()) or ():
+            if method in READING:
+                continue
+            if (method, route.path) in CHANGING:
+                assert needed(method, route.path) == "write"
+            else:
+                assert (method, route.path in ASKING) == ("POST", True), route.path
+                assert needed(method, route.path) == "read" or DOOR.fullmatch(route.path)

@@ -20,7 +20,7 @@ DOOR = re.compile(
 COOKIE = b"vecloom_key"
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 _ASKING = re.compile(
-    r"/(v1/)?(embeddings|embed|embed_all|embed_sparse|rerank|similarity|tokenize|decode)"
+    r"/(v[12]/)?(embeddings|embed|embed_all|embed_sparse|rerank|similarity|tokenize|decode)"
     r"|/v1/indexes/[^/]+/search"
 )
 
