@@ -19,6 +19,7 @@ from vecloom.extend.vocabulary.surfaces import Surfaces
 from vecloom.extend.zett import Settings, load, train_hypernetwork
 from vecloom.extend.zett.corpus import Stream, read_texts
 from vecloom.extend.zett.encoder import FrozenEncoder, frame_ids, pieces
+from vecloom.extend.zett.examples import Examples
 from vecloom.extend.zett.forms import Forms
 from vecloom.extend.zett.training import Training
 
@@ -102,9 +103,10 @@ def test_a_step_of_stage_2_is_the_loss_of_its_definition(model):
 
     again = Training(str(model), toys.texts(80), Settings(**{**SMALL.as_dict(), "auxiliary_tokens": 0}))
     again.step = 6
-    tokenizer, texts = again._tokenizer(), again._stream.batch(6 - 4 + 2)
+    examples = again._examples
+    tokenizer, texts = examples.tokenizer(2), examples.texts(2)  # the third step of stage 2
     vocabulary = tokenizer.get_vocab()
-    forms = {token: again._forms[bytes(_bytes(token))] for token in vocabulary}
+    forms = {token: examples._forms[bytes(_bytes(token))] for token in vocabulary}
     rows = {token: again.network.predict(torch.tensor([ids]))[0] for token, ids in forms.items()}
     teacher = SentenceTransformer(str(model), device="cpu")
     wanted = teacher.encode(texts, convert_to_tensor=True)
@@ -130,6 +132,21 @@ def _bytes(token: str) -> list[int]:
 
     letters = {letter: byte for byte, letter in byte_letters().items()}
     return [letters[letter] for letter in token]
+
+
+def test_an_example_does_not_depend_on_those_drawn_before():
+    tokenizer = toys.wordpiece()
+    made = [Examples(toys.texts(80), Surfaces(tokenizer), 80, 30, SMALL) for _ in range(2)]
+    drawn = [made[0].draw(number) for number in range(6)]
+    assert made[1].draw(5) == drawn[5]
+    assert made[1].draw(1) == drawn[1]
+    assert len(drawn[0].texts) == 16
+    assert drawn[0].texts != drawn[1].texts
+
+
+def test_texts_without_a_token_are_told():
+    with pytest.raises(DataError, match="control signs"):
+        Examples(["\x00\x01"] * 3, Surfaces(toys.wordpiece()), 80, 30, SMALL).draw(0)
 
 
 def test_it_learns(model):

@@ -24,20 +24,13 @@ import torch
 from vecloom.errors import MissingExtraError, ModelError, UsageError, VecloomError
 from vecloom.extend.output import check_target
 from vecloom.extend.vocabulary.surfaces import Surfaces
-from vecloom.extend.zett.corpus import Stream, digest
+from vecloom.extend.zett.corpus import digest
 from vecloom.extend.zett.encoder import FrozenEncoder, frame_ids
-from vecloom.extend.zett.forms import Forms, as_array
+from vecloom.extend.zett.examples import Examples
+from vecloom.extend.zett.forms import as_array
 from vecloom.extend.zett.losses import auxiliary_loss, distillation_loss, identity_loss
 from vecloom.extend.zett.network import Hypernetwork, Shape, fresh, rows_by_length
 from vecloom.extend.zett.run_folder import RunFolder
-from vecloom.extend.zett.sampling import (
-    SubstringQueue,
-    noise_deviation,
-    sample_vocabulary,
-    substring_scores,
-    surface,
-    unigram_tokenizer,
-)
 from vecloom.extend.zett.settings import Settings
 from vecloom.extend.zett.storage import Trained, layout, save
 
@@ -220,13 +213,11 @@ class Training:
         self._optimiser = torch.optim.AdamW(
             self.network.parameters(), lr=settings.identity_rate, betas=_BETAS, weight_decay=settings.weight_decay
         )
-        self._source = Surfaces(self._opened.tokenizer)
-        self._ordinary = np.array(sorted(n for n, found in self._source.by_id.items() if found is not None))
-        self._forms = Forms(self._source, len(own), settings.length)
+        source = Surfaces(self._opened.tokenizer)
+        self._ordinary = np.array(sorted(number for number, found in source.by_id.items() if found is not None))
         self._frame = frame_ids(self._opened.tokenizer)
-        self._stream = Stream(texts, settings.batch_size, settings.seed)
-        self._queue = SubstringQueue(max(1, settings.queue_texts // self._stream.batch_size))
-        self._filled = False
+        room = self._opened.spec.max_length - sum(map(len, self._frame))
+        self._examples = Examples(texts, source, len(own), room, settings)
         self.step = 0
         self.curve: list[tuple[float, float, float]] = []
 
@@ -287,34 +278,31 @@ class Training:
         self.curve.append((value, main, auxiliary))
         return Step(self.step, self._settings.steps, 1 if first else 2, value, main, auxiliary, rate)
 
-    def _generator(self, purpose: int) -> np.random.Generator:
-        return np.random.default_rng((self._settings.seed, self.step, purpose))
-
     def _identity(self) -> tuple[Tensor, float, float]:
         """Stage 1: the model's own tokens."""
         count = min(self._settings.identity_tokens, len(self._ordinary))
-        ids = torch.from_numpy(self._generator(0).choice(self._ordinary, count, replace=False)).to(self._device)
+        draw = np.random.default_rng((self._settings.seed, self.step))
+        ids = torch.from_numpy(draw.choice(self._ordinary, count, replace=False)).to(self._device)
         rows = self.network.source[ids]
         return identity_loss(self.network(ids[:, None]), rows, self.network.shape.parts), 0.0, 0.0
 
     def _distillation(self) -> tuple[Tensor, float, float]:
         """Stage 2: texts under a tokenizer of their own."""
-        settings = self._settings
-        tokenizer = self._tokenizer()
-        texts, cut = self._cut_texts(tokenizer)
-        tokens = tokenizer.get_vocab()
-        surfaces = sorted(tokens, key=tokens.__getitem__)
-        used = [[self._forms[surface(surfaces[number])] for number in ids] for ids in cut]
-        shared = self._shared(surfaces)
-        distinct = list(dict.fromkeys([form for forms in used for form in forms] + shared))
+        example = self._examples.draw(self.step - self._settings.first_steps)
+        distinct = list(dict.fromkeys([form for forms in example.used for form in forms] + example.shared))
         numbers = {form: number for number, form in enumerate(distinct)}
         predicted = rows_by_length(self.network, torch.from_numpy(as_array(distinct)).to(self._device))
-        vectors = self._vectors([[numbers[form] for form in forms] for forms in used], predicted)
-        main = distillation_loss(vectors, self._wanted(texts))
-        places = torch.tensor([numbers[form] for form in shared], device=self._device)
-        old = self.network.source[torch.tensor([form[0] for form in shared], device=self._device)]
-        auxiliary = auxiliary_loss(predicted[places], old, self.network.shape.parts)
-        return main + settings.auxiliary_weight * auxiliary, main.item(), auxiliary.item()
+        vectors = self._vectors([[numbers[form] for form in forms] for forms in example.used], predicted)
+        main = distillation_loss(vectors, self._wanted(example.texts))
+        places = [numbers[form] for form in example.shared]
+        auxiliary = self._auxiliary(predicted[places], [form[0] for form in example.shared])
+        return main + self._settings.auxiliary_weight * auxiliary, main.item(), auxiliary.item()
+
+    def _auxiliary(self, predicted: Tensor, ids: list[int]) -> Tensor:
+        """The auxiliary loss; 0 for a vocabulary that shares nothing."""
+        if not ids:
+            return torch.zeros((), device=self._device)
+        return auxiliary_loss(predicted, self.network.source[ids], self.network.shape.parts)
 
     def _vectors(self, numbers: list[list[int]], predicted: Tensor) -> Tensor:
         """Vectors of texts of predicted rows, in the model's own frame of special tokens."""
@@ -331,50 +319,3 @@ class Training:
         encodings = self._opened.tokenizer.encode_batch(texts)
         with torch.no_grad():
             return self._encoder.vectors([encoding.ids[:limit] for encoding in encodings], self._encoder.table)
-
-    def _cut_texts(self, tokenizer: Any) -> tuple[list[str], list[list[int]]]:
-        """This step's texts, the last ones that the queue took in, and their tokens; those of nothing but control signs not."""
-        texts = self._stream.batch(self._latest)
-        limit = self._opened.spec.max_length - sum(map(len, self._frame))
-        cut = [encoding.ids[:limit] for encoding in tokenizer.encode_batch(texts, add_special_tokens=False)]
-        kept = [place for place, ids in enumerate(cut) if ids]
-        return [texts[place] for place in kept], [cut[place] for place in kept]
-
-    @property
-    def _latest(self) -> int:
-        """The number of the batch that this step of stage 2 trains on; the queue is filled with those before it."""
-        return self.step - self._settings.first_steps + self._queue.batches - 1
-
-    def _tokenizer(self) -> Any:
-        """This step's tokenizer, from the substrings of the texts in the queue."""
-        settings, latest = self._settings, self._latest
-        before = [] if self._filled else range(latest - self._queue.batches + 1, latest)
-        normalizer = character_normalizer(self._source)
-        for number in [*before, latest]:
-            scores = substring_scores(self._stream.batch(number), normalizer, settings.longest, settings.stride)
-            self._queue.push(scores)
-        self._filled = True
-        generator = self._generator(1)
-        noisy = settings.noise_centre > 0
-        deviation = noise_deviation(generator, settings.noise_centre, settings.noise_spread) if noisy else 0.0
-        vocabulary = sample_vocabulary(
-            self._queue.total, settings.vocabulary_size, generator, deviation, settings.longest
-        )
-        return unigram_tokenizer(vocabulary, normalizer)
-
-    def _shared(self, surfaces: Sequence[str]) -> list[tuple[int, ...]]:
-        """Forms of tokens of this vocabulary that the source has too, as many as the auxiliary loss wants, drawn evenly."""
-        wanted = self._settings.auxiliary_tokens or len(surfaces)
-        found: list[tuple[int, ...]] = []
-        for number in self._generator(2).permutation(len(surfaces)).tolist():
-            spelled = surface(surfaces[number])
-            if self._forms.shared(spelled):
-                found.append(self._forms[spelled])
-                if len(found) == wanted:
-                    break
-        return found
-
-
-def character_normalizer(source: Surfaces) -> Any:
-    """What a tokenizer does to characters (lowering, accents), or None; SentencePiece's also marks blanks, and is left out."""
-    return None if source.scheme == "metaspace" else source.tokenizer.normalizer
