@@ -38,8 +38,8 @@ def train(recipe: str, overrides: tuple[str, ...], explain: bool, no_resume: boo
     """Fine-tune a model by a recipe.
 
     RECIPE is a YAML file, or the name of one that comes with vecloom: pairs, guided, large-batches, sentences, scored,
-    triplets, labels, entailment, matryoshka, matryoshka-2d, several, distilled,
-    nli-triplets, sts-after-nli.
+    triplets, labels, entailment, matryoshka, matryoshka-2d, several, distilled, nli-triplets, sts-after-nli,
+    nv-embed-stage1, nv-embed-stage2.
 
     \b
     Examples:

@@ -1,0 +1,121 @@
+"""The two stages as shipped, from a bare decoder to an embedding model."""
+
+from __future__ import annotations
+
+import json
+import random
+
+import numpy as np
+import pytest
+from sentence_transformers import SentenceTransformer
+from tests.encoders import decoders
+from tests.train import toys
+
+import vecloom as vl
+from vecloom import train
+from vecloom.errors import ModelError
+from vecloom.train.mine import THRESHOLDS, MineSettings, keep
+from vecloom.train.recipe import load_recipe
+from vecloom.train.setup import named_losses
+
+SMALL = (
+    "batch_size=8",
+    "steps=3",
+    "warmup=1",
+    "max_length=48",
+    "precision=fp32",
+    "logging.to=[]",
+    "logging.every=1",
+    "watch.collapse=1.0",
+)
+
+
+@pytest.fixture(scope="module")
+def workshop(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("nv")
+    decoders.make(folder / "decoder", "mistral")
+    chance = random.Random(0)
+    texts = [toys.sentence(chance) for _ in range(60)]
+    mined = [
+        {
+            "anchor": text,
+            "positive": " ".join(reversed(text.split())),
+            "negative_1": texts[n - 1],
+            "negative_2": texts[n - 2],
+        }
+        for n, text in enumerate(texts)
+    ]
+    toys.write_rows(folder / "mined.jsonl", mined)
+    toys.write_rows(folder / "labels.jsonl", [{"text": text, "label": "ab"[n % 2]} for n, text in enumerate(texts)])
+    toys.scored(folder / "scored.jsonl", 60)
+    return folder
+
+
+def first(workshop, *more):
+    own = (f"model={workshop}/decoder", f"output={workshop}/one", "decoder.latents=8", "decoder.heads=4")
+    data = (f"data.0.path={workshop}/mined.jsonl", "data.0.negatives=2")
+    return load_recipe("nv-embed-stage1", (*own, *data, *SMALL, *more))
+
+
+def second(workshop, *more):
+    own = [f"model={workshop}/one", f"output={workshop}/two", "data.2.scale=[0,1]"]
+    for place, name in enumerate(("mined", "labels", "scored")):
+        own += [f"data.{place}.path={workshop}/{name}.jsonl", f"data.{place}.negatives=2"]
+    return load_recipe("nv-embed-stage2", (*own, *SMALL, *more))
+
+
+@pytest.fixture(scope="module")
+def done(workshop):
+    return train.run(first(workshop)), train.run(second(workshop))
+
+
+def test_both_stages_train_and_the_model_loads_everywhere(workshop, done):
+    texts = ["the cat sat on the mat", "a dog"]
+    for name in ("one", "two"):
+        plain = SentenceTransformer(str(workshop / name), device="cpu", trust_remote_code=True)
+        assert plain[0].auto_model.config.is_causal is False
+        ours = vl.load(workshop / name, backend="torch", precision="f32")
+        np.testing.assert_allclose(ours.encode(texts), plain.encode(texts), atol=2e-5)
+        np.testing.assert_allclose(np.linalg.norm(plain.encode(texts), axis=1), 1, atol=1e-5)
+        kinds = [module["type"] for module in json.loads((workshop / name / "modules.json").read_text())]
+        assert kinds == [
+            "vecloom.encoders.prompted.Transformer",
+            "vecloom.encoders.latent_attention.LatentAttentionPooling",
+        ]
+    for summary in done:
+        assert summary.steps == 3
+        assert summary.tokens_per_second > 0
+        assert all(np.isfinite(loss) for _, loss in summary.curve)
+
+
+def test_the_second_stage_trains_the_first_ones_latents_further(workshop, done):
+    one, two = (
+        SentenceTransformer(str(workshop / name), device="cpu", trust_remote_code=True)[1] for name in ("one", "two")
+    )
+    moved = float((one.latents - two.latents).detach().abs().max())
+    assert 0 < moved < 0.1
+
+
+def test_stages_differ_in_their_negatives(workshop):
+    assert named_losses(first(workshop)).options == {"temperature": 0.02}
+    assert named_losses(second(workshop)).options == {"temperature": 0.02, "in_batch": False}
+
+
+def test_a_decoder_section_in_the_second_stage_is_refused(workshop, done):
+    with pytest.raises(ModelError, match="trained latent-attention pooling already"):
+        train.run(second(workshop, "decoder={}", f"output={workshop}/three"))
+
+
+def test_the_miner_keeps_what_is_below_95_percent_of_the_positive():
+    # Positive .80: the limit is .76, so .90 and .77 are passed over, .75 and .30 kept.
+    settings = MineSettings(**THRESHOLDS["percpos"])
+    through = keep(np.array([0.90, 0.77, 0.75, 0.30], np.float32), 0.80, settings)["relative_margin"]
+    assert through.tolist() == [False, False, True, True]
+
+
+def test_a_loss_per_data_set_mixes_both_kinds_of_negatives(workshop, done):
+    mixed = second(workshop, f"output={workshop}/mixed", "data.0.loss={name: mnr, temperature: 0.02}")
+    choices = named_losses(mixed)
+    assert choices["mined"].options.get("in_batch", True)
+    assert not choices["labels"].options["in_batch"]
+    assert train.run(mixed).steps == 3
