@@ -63,7 +63,7 @@ def test_embed_refuses_or_cuts_a_long_text_on_the_side_asked_for(ask):
         ({}, 422),
         ({"inputs": "a", "truncate": "yes"}, 422),
         ({"inputs": "a", "dimensions": 400}, 422),
-        ({"inputs": "a", "prompt_name": "query"}, 422),  # the bundled model has no prompts
+        ({"inputs": "a", "prompt_name": "query"}, 404),  # the bundled model has no prompts
         ({"inputs": ["a"] * 301}, 413),
         ({"inputs": "a", "model": "nope"}, 404),
     ],

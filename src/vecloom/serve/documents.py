@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, BeforeValidator
 
 from vecloom.serve.settings import Settings
 
@@ -18,6 +18,15 @@ if TYPE_CHECKING:
     from vecloom.serve.state import State
 
 LIMITED: dict[str, Any] = {"x-limit": "texts"}
+
+
+def _whole(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+WHOLE = BeforeValidator(_whole)
+"""In ``Annotated[int, Field(ge=1), WHOLE]``: an integer as JSON Schema has it, where 3.0 is one. It has to stand last."""
+
 MEANINGS = {
     400: "The request is not what it has to be.",
     401: "A key is needed, and none or an unknown one was given.",

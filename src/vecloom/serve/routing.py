@@ -107,6 +107,15 @@ def check_texts(texts: Sequence[str], settings: Settings, where: str) -> None:
         Problem: 413, there are too many, or one is too long.
     """
     check_count(len(texts), settings, where)
+    check_lengths(texts, settings, where)
+
+
+def check_lengths(texts: Sequence[str], settings: Settings, where: str) -> None:
+    """Hold the limit on the characters of a text.
+
+    Raises:
+        Problem: 413, one is too long.
+    """
     most = settings.max_text_characters
     if max(map(len, texts), default=0) > most:
         place = next(i for i, text in enumerate(texts) if len(text) > most)

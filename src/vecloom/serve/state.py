@@ -84,16 +84,16 @@ class State:
             )
         return name
 
-    def prompt(self, model: str, name: str, *, status: int = 400) -> str:
+    def prompt(self, model: str, name: str) -> str:
         """One of a model's prompts by its name.
 
         Raises:
-            Problem: with ``status``, the model has no such prompt.
+            Problem: 404, the model has no such prompt.
         """
         prompts = self.engine.computer(model).prompts
         if name not in prompts:
             told = f"The model {model!r} has no prompt {name!r}; it has {', '.join(prompts) or 'none'}."
-            raise Problem(status, told, code="invalid_value", param="prompt_name")
+            raise Problem(404, told, code="prompt_not_found", param="prompt_name")
         return prompts[name]
 
     async def start(self) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from vecloom.search.results import Mode
-from vecloom.serve.documents import LIMITED, openai_errors
+from vecloom.serve.documents import LIMITED, WHOLE, openai_errors
 
 MOST_HITS = 1000  # hits of one answer; with the offset twice that is ranked
 MOST_FIELDS = 100  # each becomes a column of the table
@@ -46,8 +46,10 @@ class Search(Strict):
     vector: list[Finite] | None = Field(
         None, min_length=1, max_length=65_536, description="As many numbers as dimensions."
     )
-    k: int = Field(10, ge=1, le=MOST_HITS, description="How many hits.")
-    offset: int = Field(0, ge=0, le=DEEPEST - MOST_HITS, description="How many of the best hits are left out.")
+    k: Annotated[int, Field(ge=1, le=MOST_HITS), WHOLE] = Field(10, description="How many hits.")
+    offset: Annotated[int, Field(ge=0, le=DEEPEST - MOST_HITS), WHOLE] = Field(
+        0, description="How many of the best hits are left out."
+    )
     mode: Mode | None = Field(
         None,
         description="By meaning (vector), by words (keyword, BM25) or both (hybrid, the default for a query; reciprocal ranks).",

@@ -17,7 +17,7 @@ from starlette.responses import Response
 from vecloom.encoders.protocol import finish
 from vecloom.serve.answers import json_response, openai_data
 from vecloom.serve.compute import Ask
-from vecloom.serve.documents import LIMITED, openai_errors
+from vecloom.serve.documents import LIMITED, WHOLE, openai_errors
 from vecloom.serve.engine import Embedded
 from vecloom.serve.problems import Problem
 from vecloom.serve.routing import Body, InferenceRoute, check_count, check_texts, count_of, gone_from
@@ -26,7 +26,7 @@ from vecloom.serve.state import State, state_of
 router = APIRouter(tags=["OpenAI"])
 inference = APIRouter(tags=["OpenAI"], route_class=InferenceRoute)
 
-Ids = Annotated[list[Annotated[int, Field(ge=0, json_schema_extra={"x-limit": "ids"})]], Field(min_length=1)]
+Ids = Annotated[list[Annotated[int, Field(ge=0, json_schema_extra={"x-limit": "ids"}), WHOLE]], Field(min_length=1)]
 
 
 class EmbeddingRequest(Body):
@@ -39,11 +39,8 @@ class EmbeddingRequest(Body):
     encoding_format: Literal["float", "base64"] = Field(
         "float", description="Numbers, or base64 of little-endian float32, which is a third of the size."
     )
-    dimensions: int | None = Field(
-        None,
-        ge=1,
-        description="Keep the first so many, scaled to length 1 again.",
-        json_schema_extra={"x-limit": "dim"},
+    dimensions: Annotated[int, Field(ge=1, json_schema_extra={"x-limit": "dim"}), WHOLE] | None = Field(
+        None, description="Keep the first so many, scaled to length 1 again."
     )
     user: str | None = Field(None, description="Taken and ignored.")
     input_type: Literal["query", "document"] = Field(

@@ -6,17 +6,17 @@ Sources: https://docs.cohere.com/reference/rerank, https://jina.ai/reranker. Sco
 from __future__ import annotations
 
 import uuid
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from fastapi import APIRouter, Request
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from vecloom.encoders.protocol import Vectors
 from vecloom.serve.answers import json_response
 from vecloom.serve.compute import Ask
-from vecloom.serve.documents import LIMITED, openai_errors, tei_errors
+from vecloom.serve.documents import LIMITED, WHOLE, openai_errors, tei_errors
 from vecloom.serve.engine import RERANKER, Embedded
 from vecloom.serve.problems import Problem
 from vecloom.serve.routing import Body, InferenceRoute, check_texts, gone_from
@@ -52,6 +52,8 @@ class Rank(BaseModel):
 class Document(BaseModel):
     """A text as an object."""
 
+    model_config = ConfigDict(strict=True)
+
     text: str = Field(json_schema_extra=LIMITED)
 
 
@@ -61,7 +63,9 @@ class DocumentsRequest(Body):
     query: str = Field(json_schema_extra=LIMITED)
     documents: list[str | Document] = Field(min_length=1, json_schema_extra=LIMITED)
     model: str | None = Field(None, description="The reranker's name; it may be left out.")
-    top_n: int | None = Field(None, ge=1, description="How many to give, the best; all by default.")
+    top_n: Annotated[int, Field(ge=1), WHOLE] | None = Field(
+        None, description="How many to give, the best; all by default."
+    )
     return_documents: bool = Field(False, description="Give the documents too.")
 
     @property

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import anyio.to_thread
 import numpy as np
 from fastapi import APIRouter, Request
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from vecloom import __version__
@@ -19,9 +19,9 @@ from vecloom.encoders import LexicalEncoder
 from vecloom.encoders.protocol import Kind, Vectors, finish
 from vecloom.serve.answers import in_pieces, json_response, rows
 from vecloom.serve.compute import Ask, Side
-from vecloom.serve.documents import LIMITED, tei_errors
+from vecloom.serve.documents import LIMITED, WHOLE, tei_errors
 from vecloom.serve.problems import Problem
-from vecloom.serve.routing import Body, InferenceRoute, check_texts, count_of, gone_from
+from vecloom.serve.routing import Body, InferenceRoute, check_count, check_lengths, check_texts, count_of, gone_from
 from vecloom.serve.state import State, state_of
 
 router = APIRouter(tags=["text-embeddings-inference"])
@@ -29,7 +29,7 @@ inference = APIRouter(tags=["text-embeddings-inference"], route_class=InferenceR
 ERRORS = tei_errors(404, 413, 415, 422, 424, 429)
 
 Texts = str | Annotated[list[str], Field(min_length=1)]
-Id = Annotated[int, Field(ge=0, json_schema_extra={"x-limit": "ids"})]
+Id = Annotated[int, Field(ge=0, json_schema_extra={"x-limit": "ids"}), WHOLE]
 
 
 class Inputs(Body):
@@ -56,8 +56,8 @@ class EmbedRequest(Inputs):
     normalize: bool = Field(True, description="Scale vectors to length 1.")
     truncate: bool = Field(False, description="Cut a text that is longer than the model reads; else it is refused.")
     truncation_direction: Side = Field("Right", description="Where it is cut.")
-    dimensions: int | None = Field(
-        None, ge=1, description="Keep the first so many.", json_schema_extra={"x-limit": "dim"}
+    dimensions: Annotated[int, Field(ge=1, json_schema_extra={"x-limit": "dim"}), WHOLE] | None = Field(
+        None, description="Keep the first so many."
     )
 
 
@@ -75,12 +75,16 @@ class SparseValue(BaseModel):
 class Pairs(BaseModel):
     """A text and those to compare with it."""
 
+    model_config = ConfigDict(strict=True)
+
     source_sentence: str = Field(json_schema_extra=LIMITED)
     sentences: list[str] = Field(min_length=1, json_schema_extra=LIMITED)
 
 
 class Parameters(BaseModel):
     """How the texts of a comparison are read."""
+
+    model_config = ConfigDict(strict=True)
 
     truncate: bool = False
     truncation_direction: Side = "Right"
@@ -155,6 +159,7 @@ class Info(BaseModel):
 async def embed(request: Request, body: EmbedRequest) -> Response:
     """One vector for each text."""
     state = state_of(request)
+    check_count(len(body.texts), state.settings, "inputs")
     name = state.model_name(body.model)
     vectors = await _vectors(
         request, name, body.texts, body.prompt_name, cut=body.truncate, side=body.truncation_direction
@@ -197,6 +202,7 @@ async def similarity(request: Request, body: SimilarityRequest) -> Response:
     """A cosine for each sentence, in their order."""
     state = state_of(request)
     how = body.parameters or Parameters()
+    check_count(len(body.inputs.sentences), state.settings, "inputs")
     texts = [body.inputs.source_sentence, *body.inputs.sentences]
     name = state.model_name(body.model)
     vectors = await _vectors(request, name, texts, how.prompt_name, cut=how.truncate, side=how.truncation_direction)
@@ -242,6 +248,10 @@ async def decode(request: Request, body: DecodeRequest) -> Response:
     """One text for each list of ids."""
     tokenizer = _tokenizer(state_of(request), body.model)
     lists: Any = [body.ids] if isinstance(body.ids[0], int) else body.ids
+    check_count(len(lists), state_of(request).settings, "ids")
+    most = tokenizer.get_vocab_size(with_added_tokens=True)
+    if any(number >= most for ids in lists for number in ids):
+        raise Problem(422, f"A token id is not in the vocabulary of {most:,}.", param="ids")
     return json_response(tokenizer.decode_batch(lists, skip_special_tokens=body.skip_special_tokens))
 
 
@@ -277,14 +287,14 @@ async def _vectors(
     request: Request, name: str, texts: list[str], prompt_name: str | None, *, cut: bool, side: Side
 ) -> Vectors:
     state = state_of(request)
-    check_texts(texts, state.settings, "inputs")
+    check_lengths(texts, state.settings, "inputs")
     ask = Ask("document", _prompt(state, name, prompt_name), side)
     made = await state.engine.embed(name, texts, ask, may_cut=cut, gone=gone_from(request))
     return np.asarray(made.vectors)
 
 
 def _prompt(state: State, name: str, prompt_name: str | None) -> str | None:
-    return None if prompt_name is None else state.prompt(name, prompt_name, status=422)
+    return None if prompt_name is None else state.prompt(name, prompt_name)
 
 
 def _lexical(state: State, name: str | None) -> LexicalEncoder:
