@@ -1,0 +1,263 @@
+"""The page in a real Chromium: answers while typing, keys, facets, the map, and errors."""
+
+import json
+import os
+import re
+import shutil
+
+import numpy as np
+import pytest
+from tests.serve.running import running
+
+import vecloom as vl
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+pytestmark = [
+    pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed"),
+    pytest.mark.timeout(180),
+]
+GROUPS = {"fruit": "apple pear plum cherry", "tools": "hammer saw drill chisel", "weather": "rain snow wind storm"}
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory):
+    """A server over 300 short documents of three kinds."""
+    folder = tmp_path_factory.mktemp("browser")
+    rng = np.random.default_rng(0)
+    rows = []
+    for n in range(300):
+        kind = list(GROUPS)[n % 3]
+        first, second = rng.choice(GROUPS[kind].split(), 2, replace=False)
+        text = f"A note about {first} and {second}. It has the number {n}. Nothing else is said here."
+        rows.append(
+            {
+                "id": f"n{n}",
+                "title": f"{first.title()} and {second}, {n}",
+                "text": text,
+                "kind": kind,
+                "date": f"20{10 + n % 10}-01-01",
+            }
+        )
+    vl.Index.create(folder / "notes", vl.load("minilm")).add(rows)
+    with running(
+        "-i", folder / "notes", env={"VECLOOM_CACHE": str(folder / "cache"), "OMP_NUM_THREADS": "1"}
+    ) as server:
+        yield server.url
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    from playwright.sync_api import sync_playwright
+
+    flags = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
+    with sync_playwright() as tools:
+        browser = tools.chromium.launch(executable_path=CHROMIUM, args=flags)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(chromium):
+    """A tab that fails the test when a script fails or the policy stops something."""
+    context = chromium.new_context(viewport={"width": 1100, "height": 800})
+    tab = context.new_page()
+    trouble = []
+    tab.on("pageerror", lambda error: trouble.append(str(error)))
+    tab.on("console", lambda message: trouble.append(message.text) if message.type == "error" else None)
+    tab.trouble = trouble
+    yield tab
+    context.close()
+    assert trouble == []
+
+
+def test_answers_come_while_typing_and_stay_in_the_address(page, address):
+    page.goto(address)
+    page.locator("#q").press_sequentially("snow in winter")
+    first = page.locator(".entry .title").first
+    first.wait_for()
+    page.wait_for_url(re.compile(r"q=snow\+in\+winter"))
+    assert "snow" in page.locator(".entry mark").first.inner_text().lower()
+    shown = page.locator(".entry .title").all_inner_texts()
+    page.reload()
+    assert page.locator(".entry .title").all_inner_texts() == shown
+    assert page.locator("#q").input_value() == "snow in winter"
+
+
+def test_facets_and_modes_work_without_leaving_the_page(page, address):
+    page.goto(f"{address}/?q=and")
+    page.evaluate("() => { window.stayed = true; }")
+    page.get_by_role("link", name=re.compile("^tools")).click()
+    page.wait_for_selector("aside .chosen")
+    assert set(page.locator(".facts [title=kind]").all_inner_texts()) == {"tools"}
+    page.get_by_text("Words", exact=True).click()
+    page.wait_for_url(re.compile("mode=keyword"))
+    assert "f.kind=tools" in page.url
+    page.get_by_label("Order").select_option("date")
+    page.wait_for_url(re.compile("sort=date"))
+    dates = page.locator(".facts time").all_inner_texts()
+    assert dates == sorted(dates, reverse=True)
+    assert page.evaluate("() => window.stayed")
+
+
+def test_keys(page, address):
+    page.goto(f"{address}/?q=drill")
+    page.locator(".entry .title").first.wait_for()
+    page.keyboard.press("Escape")
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    page.keyboard.press("k")
+    focused = page.evaluate("() => document.activeElement.textContent")
+    assert focused == page.locator(".entry .title").first.inner_text()
+    page.keyboard.press("/")
+    assert page.evaluate("() => document.activeElement.id") == "q"
+    page.keyboard.press("Escape")
+    page.keyboard.press("j")
+    page.keyboard.press("s")
+    page.wait_for_url(re.compile("/similar/notes/"))
+    assert page.locator(".entry").count() == 10
+    page.locator(".entry .title").first.click()
+    page.wait_for_url(re.compile("/d/notes/"))
+    assert "Nothing else is said here" in page.locator(".passage").inner_text()
+
+
+def test_without_scripts_all_but_the_map_works(chromium, address):
+    context = chromium.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(address)
+    page.locator("#q").fill("saw")
+    page.get_by_text("Meaning", exact=True).click()
+    page.get_by_role("button", name="Search").click()
+    assert "mode=vector" in page.url
+    page.get_by_role("link", name=re.compile("^tools")).click()
+    assert page.locator(".entry").count() == 10
+    page.get_by_role("link", name="Compare").click()
+    assert page.locator(".compare section").count() == 2
+    page.goto(f"{address}/map/notes")
+    assert "needs JavaScript" in page.locator("#progress").inner_text()
+    context.close()
+
+
+def test_dark_is_remembered(page, address):
+    page.goto(address)
+    light = page.evaluate("() => getComputedStyle(document.body).backgroundColor")
+    page.locator("#theme").click()
+    dark = page.evaluate("() => getComputedStyle(document.body).backgroundColor")
+    assert dark != light
+    page.reload()
+    assert page.evaluate("() => getComputedStyle(document.body).backgroundColor") == dark
+
+
+def test_colours_have_contrast(page, address):
+    page.goto(f"{address}/?q=drill")
+    for _ in range(2):
+        for selector in ("body", ".entry .title", ".facts", "mark", ".text b", "aside li a", "summary", "nav a"):
+            assert contrast(page, selector) >= 4.5, selector
+        page.locator("#theme").click()
+
+
+def contrast(page, selector):
+    """WCAG's contrast of an element's text to what lies behind it."""
+    pair = page.evaluate(
+        """(selector) => {
+            let element = document.querySelector(selector);
+            const ink = getComputedStyle(element).color;
+            while (element && getComputedStyle(element).backgroundColor.endsWith(", 0)")) element = element.parentElement;
+            return [ink, getComputedStyle(element ?? document.body).backgroundColor];
+        }""",
+        selector,
+    )
+
+    def luminance(colour):
+        parts = [int(part) / 255 for part in re.findall(r"\d+", colour)[:3]]
+        linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+        return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+    high, low = sorted(map(luminance, pair), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_nothing_sticks_out_on_a_phone(chromium, address):
+    context = chromium.new_context(viewport={"width": 360, "height": 740})
+    page = context.new_page()
+    for path in ("/?q=drill", "/compare?q=drill", "/d/notes/n1", "/map/notes"):
+        page.goto(address + path)
+        assert page.evaluate("() => document.documentElement.scrollWidth") <= 360, path
+    context.close()
+
+
+def test_a_wrong_filter_is_a_sentence(page, address):
+    page.goto(f"{address}/?q=drill")
+    page.get_by_text("Filter", exact=True).first.click()
+    page.locator("#where").fill("kindd = 'tools'")
+    page.locator("#where").press("Enter")
+    page.locator("[role=alert]").wait_for()
+    assert "kindd" in page.locator("[role=alert]").inner_text()
+    page.trouble.clear()  # the browser tells the status 400
+
+
+def test_the_map(page, address, tmp_path):
+    page.goto(f"{address}/map/notes?q=hammer")
+    page.wait_for_selector("#map[data-ready='300']", timeout=120_000)
+    page.locator("#list li").first.wait_for()
+    assert "Nearest to" in page.locator("#list h2").inner_text()
+    assert "ammer" in page.locator("#list li").first.inner_text()
+    page.locator("#close").click()
+
+    def look():
+        return json.loads(page.evaluate("() => JSON.stringify(vecloomMap.view)"))
+
+    before, box = look(), page.locator("#points").bounding_box()
+    middle = (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.move(*middle)
+    page.mouse.down()
+    page.mouse.move(middle[0] + 100, middle[1] + 40, steps=5)
+    page.mouse.up()
+    after = look()
+    assert after["x"] < before["x"]
+    assert after["y"] < before["y"]
+    page.mouse.wheel(0, -300)
+    page.wait_for_timeout(100)
+    assert look()["scale"] > before["scale"]
+    page.locator("#whole").click()
+    assert look() == before
+
+    page.locator("#lasso").click()
+    page.mouse.move(box["x"] + 2, box["y"] + 2)
+    page.mouse.down()
+    for x, y in ((1, 0), (1, 1), (0, 1), (0, 0)):
+        page.mouse.move(box["x"] + 3 + x * (box["width"] - 6), box["y"] + 3 + y * (box["height"] - 6), steps=3)
+    page.mouse.up()
+    page.locator("#list li").nth(150).wait_for()
+    assert page.locator("#list h2").inner_text() == "300 chosen, the first 200"
+    page.locator("#lasso").click()
+
+    page.locator("#colour").select_option("kind")
+    page.locator("#legend li").nth(2).wait_for()
+    assert set(page.locator("#legend li").all_inner_texts()) == set(GROUPS)
+    shot = tmp_path / "map.png"
+    page.screenshot(path=shot)
+    assert len(colours(shot)) > 3
+
+
+def colours(path):
+    """Strong colours that are on a picture in some number."""
+    from PIL import Image
+
+    pixels = np.asarray(Image.open(path).convert("RGB")).reshape(-1, 3).astype(int)
+    strong = pixels[np.ptp(pixels, axis=1) > 60] // 32
+    found, counts = np.unique(strong, axis=0, return_counts=True)
+    return found[counts > 20]
+
+
+def test_screenshots_for_the_pages(chromium, address):
+    """Makes docs/images where VECLOOM_SCREENSHOTS names the folder."""
+    folder = os.environ.get("VECLOOM_SCREENSHOTS")
+    if not folder:
+        pytest.skip("VECLOOM_SCREENSHOTS is not set")
+    views = {"page-desktop": (1100, 700, "light"), "page-dark": (1100, 700, "dark"), "page-phone": (390, 700, "light")}
+    for name, (width, height, scheme) in views.items():
+        context = chromium.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
+        page = context.new_page()
+        page.goto(f"{address}/?q=which+tool+makes+holes")
+        page.screenshot(path=f"{folder}/{name}.png")
+        context.close()
