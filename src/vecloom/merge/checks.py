@@ -111,7 +111,10 @@ def check_pipeline(first: ModelDirectory, other: ModelDirectory) -> None:
 
 
 _ONE_KIND = "Merge models that were trained from one base."
-_ONE_VOCABULARY = "Give one the other's with 'vecloom extend tokenizer MODEL --tokenizer OTHER -o OUT', or merge models of one tokenizer."
+_ONE_VOCABULARY = (
+    "Give one the other's with 'vecloom extend tokenizer MODEL --tokenizer OTHER -o OUT', "
+    "or merge models of one tokenizer."
+)
 _ONE_PIPELINE = "Merge models with the same pipeline, or copy one's modules.json and module folders to the other."
 
 
