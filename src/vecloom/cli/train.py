@@ -95,6 +95,8 @@ def sentences(summary: TrainSummary) -> str:
     else:
         loss = "" if summary.loss is None else f", loss {summary.loss:.4f}"
         speed = f"{summary.seconds:,.1f} s in steps, {summary.pairs_per_second:,.0f} pairs/s"
+        speed += f", {summary.tokens_per_second:,.0f} tokens/s" if summary.tokens_per_second else ""
+        speed += f", {summary.utilisation:.0%} of the GPU's arithmetic" if summary.utilisation else ""
         done = f"{summary.output}: {show.count(summary.steps, 'step')}{loss}; {speed}."
     notes = [
         f"went on from step {summary.resumed_from:,}" if 0 < summary.resumed_from < summary.steps else "",

@@ -36,6 +36,9 @@ class Outcome:
         after: scores of the model that was saved.
         best_step: the step that it comes from.
         stopped: why before the end, or "".
+        tokens_per_second: through the model, padding not counted; 0 where unknown.
+        operations_per_second: of the model's arithmetic; 0 where unknown.
+        utilisation: these as a share of what the GPU's data sheet names, where it is known.
     """
 
     dim: int
@@ -50,6 +53,9 @@ class Outcome:
     after: Mapping[str, float]
     best_step: int
     stopped: str
+    tokens_per_second: float = 0.0
+    operations_per_second: float = 0.0
+    utilisation: float | None = None
 
 
 def write_card(name: str, recipe: Recipe, tables: Sequence[Table], outcome: Outcome) -> str:
@@ -145,10 +151,17 @@ def _training(recipe: Recipe, outcome: Outcome) -> str:
         f"- the loss went from {outcome.loss[0]:.4f} to {outcome.loss[1]:.4f}" if outcome.loss else "",
         f"- seed {recipe.seed} for sampling, dropout and new weights",
         f"- {outcome.precision}, {hardware()}" + (f", {outcome.processes} processes" if outcome.processes > 1 else ""),
-        f"- {outcome.seconds:,.0f} s in steps, {outcome.pairs_per_second:,.0f} rows/s",
+        f"- {outcome.seconds:,.0f} s in steps, {outcome.pairs_per_second:,.0f} rows/s{_arithmetic(outcome)}",
         f"- {_versions()}",
     ]
     return "\n".join(line for line in lines if line)
+
+
+def _arithmetic(outcome: Outcome) -> str:
+    said = f", {outcome.tokens_per_second:,.0f} tokens/s" if outcome.tokens_per_second else ""
+    if outcome.operations_per_second:
+        said += f", {outcome.operations_per_second / 1e12:,.3g} TFLOP/s"
+    return said + (f" ({outcome.utilisation:.1%} of the data sheet's)" if outcome.utilisation else "")
 
 
 def _versions() -> str:
