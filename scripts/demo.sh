@@ -18,4 +18,5 @@ for question in \
     printf '\n$ vecloom search %s "%s" -k 3\n' "$index" "$question"
     vecloom search "$index" "$question" -k 3
 done
-printf '\nThe demo took %d s. Ask more: .venv/bin/vecloom search %s "your question"\n' "$SECONDS" "$index"
+printf "\nThe demo took %d s. Ask more: .venv/bin/vecloom search %s \"your question\"\n" "$SECONDS" "$index"
+printf "Or in a browser: .venv/bin/vecloom serve -i %s, and open http://127.0.0.1:8080\n" "$index"
