@@ -63,6 +63,7 @@ def test_explain_tells_every_setting_and_trains_nothing(made, tmp_path):
         (["--set", "step=3", "-o", "h"], "Did you mean steps", 2),
         (["--set", "steps", "-o", "h"], "NAME=VALUE", 2),
         ([], "no output", 2),
+        (["--device", "abacus", "-o", "h"], "device 'abacus' cannot be used", 2),
     ],
 )
 def test_a_wrong_call_is_told(made, words, said, code):

@@ -36,7 +36,10 @@ class FrozenEncoder:
     def __init__(self, path: Path, device: str = "cpu", precision: str = "fp32") -> None:
         from sentence_transformers import SentenceTransformer
 
-        self._modules = SentenceTransformer(str(path), device=device).eval().float().requires_grad_(False)
+        from vecloom.runtime.torch_session import quiet_loading
+
+        with quiet_loading():
+            self._modules = SentenceTransformer(str(path), device=device).eval().float().requires_grad_(False)
         self._network = self._modules[0].auto_model
         self._device, self._precision = device, precision
         embedding = self._network.get_input_embeddings()

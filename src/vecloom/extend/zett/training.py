@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import torch
 
-from vecloom.errors import MissingExtraError, ModelError, UsageError, VecloomError
+from vecloom.errors import MissingExtraError, ModelError, UsageError, VecloomError, first_line
 from vecloom.extend.output import check_target
 from vecloom.extend.vocabulary.surfaces import Surfaces
 from vecloom.extend.zett.corpus import digest
@@ -121,6 +121,18 @@ def check_torch() -> None:
         raise MissingExtraError("Training a hypernetwork needs torch and sentence-transformers.", "torch")
 
 
+def check_device(name: str) -> None:
+    """Have a device that torch can use here.
+
+    Raises:
+        UsageError: it cannot.
+    """
+    try:
+        torch.empty(1, device=name)
+    except (RuntimeError, AssertionError) as error:  # torch: an unknown name, no driver, a build without it
+        raise UsageError(f"The device {name!r} cannot be used: {first_line(error)}.", "Use cpu.") from error
+
+
 def train_hypernetwork(
     model: str,
     texts: Sequence[str],
@@ -153,6 +165,7 @@ def train_hypernetwork(
     began = time.perf_counter()
     chosen, target = settings or Settings(), Path(output)
     check_torch()
+    check_device(device)
     check_target(target, overwrite=overwrite)
     folder = RunFolder(target)
     with folder.locked():
