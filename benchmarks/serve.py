@@ -32,13 +32,17 @@ from typing import Any
 import httpx
 import numpy as np
 
+from serve_tables import tables
 from vecloom.files import write_text
 from vecloom.runtime import cpu
 
 HERE = Path(__file__).parent
 LEVELS = {1: (200, 24), 8: (800, 48), 64: (1600, 128), 256: (2560, 256)}  # clients: (single queries, batches)
-EACH = 32
-LIMIT = 20.0  # seconds after which a level sends no more; after twice that nobody waits for what was sent
+EACH, WORDS = 32, 8
+SINGLE, BATCHES, BESIDE = "single queries", f"batches of {EACH}", "beside a job"
+PIECES = [*(f"{shape}, {clients}" for shape in (SINGLE, BATCHES) for clients in LEVELS), BESIDE]
+SPACE = 30_000  # texts that one piece may use in a round; no piece is sent another one's
+LIMIT = 15.0  # seconds after which a level sends no more; after twice that nobody waits for what was sent
 JOB, PART = 10_000, 2_000
 START_SECONDS = 180
 
@@ -54,37 +58,58 @@ class System:
 
 def main() -> None:
     options = parse()
-    load_average = os.getloadavg()[0]
+    report = kept(options)
+    wanted = [piece for piece in PIECES if options.only in piece and piece not in report["pieces"]]
     print(
-        f"{cpu.name()}, {os.cpu_count()} cores, load average {load_average:.1f} at the start, {time.strftime('%Y-%m-%d')}"
+        f"{cpu.name()}, {os.cpu_count()} cores, load average {os.getloadavg()[0]:.1f}; to do: {', '.join(wanted) or 'nothing'}"
     )
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        systems = [stack.enter_context(running(*told)) for told in commands(options, folder)]
-        texts = Texts(sentences())
-        agree = {system.name: agreement(systems[0], system, texts.take(8)) for system in systems[1:]}
-        for system in systems:  # what is compiled or allocated at first is not measured
-            ask(system, texts.take(64), 1, 8)
-            ask(system, texts.take(64), 32, 2)
-        levels = {} if options.only == "job" else run_levels(systems, texts, options.rounds)
-        jobs = {} if options.only == "levels" else {system.name: beside_a_job(system, texts) for system in systems}
-    report = {
-        "machine": {"cpu": cpu.name(), "cores": os.cpu_count(), "date": time.strftime("%Y-%m-%d"), "load_average": load_average},
-        "rounds": options.rounds, "min_cosine_to_vecloom": agree, "levels": levels, "job": jobs,
-    }  # fmt: skip
+    if wanted:
+        with ExitStack() as stack:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            systems = [stack.enter_context(running(*told)) for told in commands(options, folder)]
+            run(systems, wanted, options, report)
     print("\n" + tables(report))
-    if options.json:
-        write_text(options.json, json.dumps(report, indent=1) + "\n")
-        write_text(options.json.with_suffix(".md"), tables(report))
+
+
+def kept(options: argparse.Namespace) -> dict[str, Any]:
+    """The report, with the pieces that an earlier call finished."""
+    if options.json and options.json.exists():
+        return json.loads(options.json.read_text())
+    machine = {"cpu": cpu.name(), "cores": os.cpu_count(), "date": time.strftime("%Y-%m-%d")}
+    return {"machine": machine, "rounds": options.rounds, "min_cosine_to_vecloom": {}, "pieces": {}}
+
+
+def run(systems: list[System], wanted: list[str], options: argparse.Namespace, report: dict[str, Any]) -> None:
+    """Measure piece by piece, and keep each as soon as it is done."""
+    texts = Texts(sentences())
+    report["min_cosine_to_vecloom"] = {one.name: agreement(systems[0], one, texts.take(8)) for one in systems[1:]}
+    for system in systems:  # what is compiled or allocated at first is not measured
+        ask(system, texts.take(64), 1, 8)
+        ask(system, texts.take(64), 32, 2)
+    for piece in wanted:
+        load_average = os.getloadavg()[0]
+        texts.place = (1 + PIECES.index(piece)) * options.rounds * SPACE
+        if piece == BESIDE:
+            found = {system.name: beside_a_job(system, texts) for system in systems}
+        else:
+            found = level(systems, texts, piece, options.rounds)
+        report["pieces"][piece] = {"load_average": load_average, "systems": found}
+        if options.json:
+            write_text(options.json, json.dumps(report, indent=1) + "\n")
+            write_text(options.json.with_suffix(".md"), tables(report))
 
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--infinity", metavar="COMMAND", help="infinity_emb of an environment that has it")
-    parser.add_argument("--only", default="", choices=["", "levels", "job"])
+    parser.add_argument(
+        "--only", default="", metavar="WORDS", help=f"pieces whose names hold this: {'; '.join(PIECES)}"
+    )
     parser.add_argument("--no-plain", action="store_true", help="without the plain server")
-    parser.add_argument("--json", type=Path)
+    parser.add_argument(
+        "--json", type=Path, help="where the report is kept; pieces that it holds are not measured again"
+    )
     return parser.parse_args()
 
 
@@ -191,27 +216,18 @@ def ask(system: System, texts: list[str], each: int, clients: int, limit: float 
     return json.loads(done.stdout)
 
 
-def run_levels(systems: list[System], texts: Texts, rounds: int) -> dict[str, Any]:
-    """For each shape and number of clients: texts/s (median of rounds) and latencies (pooled) of each system."""
-    found: dict[str, Any] = {}
-    for shape, each in (("single queries", 1), (f"batches of {EACH}", EACH)):
-        for clients, counts in LEVELS.items():
-            count = counts[each > 1]
-            seen: dict[str, list[dict[str, Any]]] = {system.name: [] for system in systems}
-            for _ in range(rounds):
-                for system in systems:  # the same texts for each: no server sees what another one was sent
-                    start = texts.place
-                    seen[system.name].append(
-                        ask(system, texts.take(count * each, 8 if each == 1 else None), each, clients)
-                    )
-                    texts.place = start if system is not systems[-1] else texts.place
-            found[f"{shape}, {clients}"] = {name: summary(runs, each) for name, runs in seen.items()}
-            print(
-                shape,
-                clients,
-                {n: f"{s['texts_per_second']:.0f}/s" for n, s in found[f"{shape}, {clients}"].items()},
-                flush=True,
-            )
+def level(systems: list[System], texts: Texts, piece: str, rounds: int) -> dict[str, Any]:
+    """Texts/s (median of rounds) and latencies (pooled) of each system, which are sent the same texts."""
+    shape, clients = piece.rsplit(", ", 1)
+    each = 1 if shape == SINGLE else EACH
+    count = LEVELS[int(clients)][each > 1]
+    seen: dict[str, list[dict[str, Any]]] = {system.name: [] for system in systems}
+    for _ in range(rounds):
+        sent = texts.take(count * each, WORDS if each == 1 else None)
+        for system in systems:
+            seen[system.name].append(ask(system, sent, each, int(clients)))
+    found = {name: summary(runs, each) for name, runs in seen.items()}
+    print(piece, {name: f"{told['texts_per_second']:.0f}/s" for name, told in found.items()}, flush=True)
     return found
 
 
@@ -232,11 +248,11 @@ def summary(runs: list[dict[str, Any]], each: int) -> dict[str, Any]:
 
 def beside_a_job(system: System, texts: Texts) -> dict[str, Any]:
     """One client's single queries, alone and while 10,000 texts are embedded for another."""
-    alone = summary([ask(system, texts.take(300, 8), 1, 1)], 1)
+    alone = summary([ask(system, texts.take(300, WORDS), 1, 1)], 1)
     job: list[dict[str, Any]] = []
     worker = threading.Thread(target=lambda: job.append(ask(system, texts_of_job, PART, 1, limit=300)))
     texts_of_job = texts.take(JOB)
-    queries = [texts.take(100, 8) for _ in range(60)]
+    queries = [texts.take(100, WORDS) for _ in range(60)]
     worker.start()
     time.sleep(1.0)  # its process starts
     during = []
@@ -250,46 +266,6 @@ def beside_a_job(system: System, texts: Texts) -> dict[str, Any]:
     told = summary(during, 1) if during else None
     print(system.name, "beside a job", told, f"{job[0]['seconds']:.1f} s", flush=True)
     return {"alone": alone, "beside": told, "job_seconds": job[0]["seconds"], "job_wrong": job[0]["wrong"]}
-
-
-# --- tables ----------------------------------------------------------------------------------------------------------
-
-
-def tables(report: dict[str, Any]) -> str:
-    machine = report["machine"]
-    cosines = ", ".join(f"{name} {cosine:.5f}" for name, cosine in report["min_cosine_to_vecloom"].items())
-    lines = [
-        f"Made by `python benchmarks/serve.py --infinity COMMAND --rounds {report['rounds']}` on {machine['date']}: "
-        f"{machine['cores']} cores of {machine['cpu']}, load average {machine['load_average']:.1f} before the run. "
-        f"Smallest cosine to vecloom's vectors: {cosines}.",
-        "",
-        "| load | clients | system | texts/s | x | p50 ms | p99 ms | refused or wrong |",
-        "| --- | ---: | --- | ---: | ---: | ---: | ---: | ---: |",
-    ]
-    for level, systems in report["levels"].items():
-        shape, clients = level.rsplit(", ", 1)
-        best = systems["vecloom"]["texts_per_second"]
-        for name, told in systems.items():
-            ratio = "" if name == "vecloom" else f"{best / (told['texts_per_second'] or float('nan')):.1f}"
-            numbers = f"{told['texts_per_second']:,.0f} | {ratio} | {told['p50_ms']:,.1f} | {told['p99_ms']:,.1f}"
-            lines.append(f"| {shape} | {clients} | {name} | {numbers} | {sum(told['wrong'].values())} |")
-    if report["levels"]:
-        lines += ["", "`x`: vecloom's texts/s divided by the system's.", ""]
-    if report["job"]:
-        lines += [
-            "| system | one client alone, p50 / p99 ms | beside 10,000 texts, p50 / p99 ms | queries | the job took |",
-            "| --- | ---: | ---: | ---: | ---: |",
-            *(job_line(name, told) for name, told in report["job"].items()),
-        ]
-    return "\n".join(lines) + "\n"
-
-
-def job_line(name: str, told: dict[str, Any]) -> str:
-    def shown(one: dict[str, Any] | None) -> str:
-        return f"{one['p50_ms']:,.1f} / {one['p99_ms']:,.1f}" if one else "-"
-
-    count = told["beside"]["requests"] if told["beside"] else 0
-    return f"| {name} | {shown(told['alone'])} | {shown(told['beside'])} | {count} | {told['job_seconds']:.1f} s |"
 
 
 if __name__ == "__main__":

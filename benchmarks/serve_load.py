@@ -81,11 +81,13 @@ class Seen:
     """What the clients saw.
 
     Attributes:
+        sent: requests.
         seconds: from the first request sent to the last answer.
         latencies: seconds of each answered request.
         wrong: statuses and answers that are not what was asked for, by what is wrong.
     """
 
+    sent: int = 0
     seconds: float = 0.0
     latencies: list[float] = field(default_factory=list)
     wrong: dict[str, int] = field(default_factory=dict)
@@ -106,6 +108,7 @@ async def load(port: int, clients: int, requests: Iterator[tuple[bytes, int]], l
             if time.perf_counter() - began > limit:
                 return
             sent = time.perf_counter()
+            seen.sent += 1
             try:
                 status, answer = await connection.ask(body)
             except ConnectionResetError:

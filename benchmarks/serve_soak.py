@@ -50,7 +50,7 @@ def main() -> None:
         index = make_index(Path(folder))
         command = [sys.executable, "-m", "vecloom", "serve", "-m", "minilm", "-i", str(index), "--port", str(PORT)]
         with running("vecloom", command, PORT, "/v1/embeddings", Path(folder, "log")) as system:
-            report = soak(system, options.requests)
+            report = soak(system, options.requests, options.seconds)
     report["machine"] = {
         "cpu": cpu.name(),
         "cores": os.cpu_count(),
@@ -66,6 +66,7 @@ def main() -> None:
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--requests", type=int, default=REQUESTS)
+    parser.add_argument("--seconds", type=float, default=3600, help="after which no more are sent")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--load", action="store_true", help=argparse.SUPPRESS)  # this process is the load
     return parser.parse_args()
@@ -81,11 +82,17 @@ def make_index(folder: Path) -> Path:
     return index.path
 
 
-def soak(system: System, requests: int) -> dict[str, Any]:
+def soak(system: System, requests: int, seconds: float) -> dict[str, Any]:
     """Run the load beside a watch over the server's memory."""
     pid = listening(system.port)
     known = Texts(sentences()[3000:]).take(KNOWN)
-    job = {"port": system.port, "requests": requests, "known": known, "vectors": vectors(system, known).tolist()}
+    job = {
+        "port": system.port,
+        "requests": requests,
+        "limit": seconds,
+        "known": known,
+        "vectors": vectors(system, known).tolist(),
+    }
     memory: list[float] = []
     over = threading.Event()
     watch = threading.Thread(target=lambda: watched(pid, memory, over))
@@ -100,7 +107,7 @@ def soak(system: System, requests: int) -> dict[str, Any]:
     second, last = float(np.mean(memory[tenth : 2 * tenth])), float(np.mean(memory[-tenth:]))
     latencies = np.array(seen.pop("latencies")) * 1000
     return {
-        **seen, "requests": requests, "clients": CLIENTS,
+        **seen, "clients": CLIENTS,
         "p50_ms": float(np.percentile(latencies, 50)), "p99_ms": float(np.percentile(latencies, 99)),
         "slowest_ms": float(latencies.max()), "memory_second_tenth_mib": second, "memory_last_tenth_mib": last,
         "memory_growth": last / second - 1, "memory_mib_by_tenth": [float(np.mean(part)) for part in np.array_split(memory, 10)],
@@ -135,6 +142,7 @@ def load_main() -> None:
     seen, kinds = asyncio.run(send_all(job))
     told = {
         "seconds": seen.seconds,
+        "requests": seen.sent,
         "answered": len(seen.latencies),
         "wrong": seen.wrong,
         "kinds": kinds,
@@ -145,13 +153,14 @@ def load_main() -> None:
 
 async def send_all(job: dict[str, Any]) -> tuple[Seen, dict[str, int]]:
     loop, seen, kinds = asyncio.get_running_loop(), Seen(), Counter()
-    requests = mixed(job)
+    requests = until(time.perf_counter() + job["limit"], mixed(job))
     opened = [(await loop.create_connection(Connection, "127.0.0.1", job["port"]))[1] for _ in range(CLIENTS)]
     began = time.perf_counter()
 
     async def client(connection: Connection) -> None:
         for kind, body, check in requests:
             sent = time.perf_counter()
+            seen.sent += 1
             status, answer = await asyncio.wait_for(connection.ask(body), 120)
             seen.latencies.append(time.perf_counter() - sent)
             kinds[kind] += 1
@@ -164,6 +173,14 @@ async def send_all(job: dict[str, Any]) -> tuple[Seen, dict[str, int]]:
             seen.note(f"lost: {type(failure).__name__}")
     seen.seconds = time.perf_counter() - began
     return seen, dict(kinds)
+
+
+def until(end: float, requests: Iterator[Any]) -> Iterator[Any]:
+    """Requests up to a moment."""
+    for one in requests:
+        if time.perf_counter() > end:
+            return
+        yield one
 
 
 def mixed(job: dict[str, Any]) -> Iterator[tuple[str, bytes, Check]]:
