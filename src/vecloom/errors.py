@@ -75,6 +75,18 @@ class DocumentNotFoundError(StoreError):
     """An index holds no document of this name."""
 
 
+class DeskError(VecloomError):
+    """The literature desk's state is broken, newer than this vecloom, or lacks what was named."""
+
+
+class TokenError(DeskError):
+    """A link of a mail is forged, for another purpose, too old, or was used before."""
+
+
+class MailError(VecloomError):
+    """The mail server cannot be reached, or refuses what is not the fault of one recipient."""
+
+
 class FilterError(UsageError):
     """A ``where`` filter does not parse or names a field that is not there."""
 
