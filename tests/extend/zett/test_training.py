@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
+from tests.encoders import tiny
 from tests.extend.zett import toys
 
 from vecloom.errors import DataError, ModelError, UsageError
@@ -53,6 +54,19 @@ def test_the_frozen_encoder_gives_the_models_own_vectors_from_its_own_rows(model
     wanted = SentenceTransformer(str(model), device="cpu").encode(texts)
     np.testing.assert_allclose(found.numpy(), wanted, atol=1e-5)
     assert frame_ids(tokenizer) == ([2], [3])
+
+
+@pytest.mark.parametrize("family", ["roberta", "xlm-roberta", "distilbert", "mpnet", "modernbert", "qwen2"])
+def test_every_family_reads_rows_in_place_of_its_table(family, tmp_path):
+    from sentence_transformers import SentenceTransformer
+
+    pooling = "lasttoken" if family == "qwen2" else "mean"
+    path = tiny.make(tmp_path, family, pooling=pooling)
+    texts = [tiny.text(count, seed=count) for count in (3, 17, 6)]
+    encoder, model = FrozenEncoder(path), SentenceTransformer(str(path), device="cpu")
+    sequences = [model.preprocess([text])["input_ids"][0].tolist() for text in texts]
+    found = encoder.vectors(sequences, encoder.table)
+    np.testing.assert_allclose(found.numpy(), model.encode(texts), atol=2e-5)
 
 
 def test_a_batch_is_cut_into_bounded_pieces_of_like_length():
