@@ -285,6 +285,25 @@ def test_writes_that_wait_are_bounded_and_the_rest_get_429(tmp_path):
         assert [answer.json()["added"] for answer in answers] == [1, 1, 1]
 
 
+def test_a_write_that_outlives_the_server_ends_at_a_batch_and_keeps_what_it_committed(tmp_path, monkeypatch):
+    monkeypatch.setattr("vecloom.search.writer.BATCH_CHUNKS", 4)
+    state, seen = new_state(tmp_path), []
+
+    class Closing(HashEncoder):
+        def encode(self, texts, **settings):
+            seen.append(len(texts))
+            if len(seen) == 3:
+                state.shelf.close()
+            return super().encode(texts, **settings)
+
+    state.indexes["docs"]._encoder = Closing()
+    with served(state) as client:
+        answer = client.post(DOCUMENTS, json={"documents": [{"id": n, "text": f"text {n}"} for n in range(40)]})
+    assert (answer.status_code, "Send all of them again" in answer.text) == (503, True)
+    assert seen == [4, 4, 4]
+    assert Index.open(tmp_path / "docs").info().documents == 12
+
+
 # ---- properties ---------------------------------------------------------------------------------------------------------
 
 TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=20)

@@ -20,7 +20,7 @@ from typing import Any, TextIO
 REQUEST_ID: ContextVar[str | None] = ContextVar("vecloom_request_id", default=None)
 """Id of the request that is being answered; every line written meanwhile carries it."""
 
-OWN = ("vecloom.", "uvicorn.error")
+OWN = ("vecloom.", "uvicorn.error", "opentelemetry.")
 """Loggers whose messages hold nothing that a client wrote; all others are withheld."""
 
 # From a plain record: what else is on one was handed over as ``extra``.

@@ -7,7 +7,8 @@ from one commit, so a search never sees half a change.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -60,6 +61,22 @@ class Shelf:
         self.books = {name: Book(name, index) for name, index in indexes.items()}
         self._most_asking, self._most_writing = most_asking, most_writing
         self._readers = anyio.CapacityLimiter(READERS)
+        self._closed = threading.Event()
+
+    def close(self) -> None:
+        """Have changes that go on end at their next document; what they committed stays."""
+        self._closed.set()
+
+    def until_closed(self, items: Iterable[T]) -> Iterator[T]:
+        """Items for ``Index.add``.
+
+        Raises:
+            Problem: 503, when the shelf is closed before the last one.
+        """
+        for item in items:
+            if self._closed.is_set():
+                raise Problem(503, "The server ends; documents of finished batches are kept. Send all of them again.")
+            yield item
 
     def book(self, name: str) -> Book:
         """An index by its name.

@@ -102,6 +102,7 @@ class State:
 
     async def close(self) -> None:
         """Let the last work end."""
+        self.shelf.close()
         self.maps.close()
         await self.engine.close()
         if self.tracing is not None:

@@ -90,7 +90,7 @@ async def add(request: Request, name: Name, sent: Documents) -> Response:
     state = state_of(request)
     _check(state, sent.documents)
     documents = [_document(one) for one in sent.documents]
-    report: AddReport = await state.shelf.change(name, lambda index: index.add(documents))
+    report: AddReport = await state.shelf.change(name, lambda index: index.add(state.shelf.until_closed(documents)))
     done = {what: getattr(report, what) for what in Added.model_fields}
     for what in ("added", "replaced"):
         state.metrics.written.add(done[what], name, what)
