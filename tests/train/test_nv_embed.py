@@ -119,3 +119,44 @@ def test_a_loss_per_data_set_mixes_both_kinds_of_negatives(workshop, done):
     assert choices["mined"].options.get("in_batch", True)
     assert not choices["labels"].options["in_batch"]
     assert train.run(mixed).steps == 3
+
+
+def test_vecloom_eval_puts_a_task_s_instruction_before_its_queries(workshop, done, tmp_path, monkeypatch):
+    pytest.importorskip("mteb")
+    from click.testing import CliRunner
+
+    from vecloom.cli import vecloom
+
+    monkeypatch.setenv("VECLOOM_CACHE", str(tmp_path / "cache"))
+    folder = tmp_path / "sts" / "alike"
+    folder.mkdir(parents=True)
+    toys.scored(folder / "test.jsonl", 40)
+    (folder / "task.yaml").write_text("prompt: Retrieve semantically similar text\n")
+    plain = ["eval", "-m", str(workshop / "two"), str(folder), "--samples", "100", "--no-baselines", "--json"]
+    found = []
+    for more in ([], ["--instruct", "Instruct: {instruction}\\nQuery: "]):
+        result = CliRunner().invoke(vecloom, [*plain, *more])
+        assert result.exit_code == 0, result.output
+        found.append(json.loads(result.stdout)["scores"][0]["score"])
+    from scipy.stats import spearmanr
+
+    rows = [json.loads(line) for line in (folder / "test.jsonl").read_text().splitlines()]
+    encoder = vl.load(workshop / "two")
+    for score, prompt in zip(found, ("", "Instruct: Retrieve semantically similar text\nQuery: "), strict=True):
+        left, right = (
+            encoder.encode([row[side] for row in rows], prompt=prompt) for side in ("sentence1", "sentence2")
+        )
+        truth = spearmanr((left * right).sum(1), [row["score"] for row in rows]).statistic
+        assert abs(float(score)) == pytest.approx(abs(float(truth)), abs=0.02)
+    assert found[0] != found[1]
+
+
+def test_a_pooling_that_the_recipe_names_leaves_prompts_out_as_before(workshop):
+    from vecloom.encoders.decoder import DecoderSettings, open_decoder
+    from vecloom.encoders.prompted import Pooling
+    from vecloom.train.setup import set_pooling
+
+    model = open_decoder(workshop / "decoder", DecoderSettings(pooling="mean"))
+    set_pooling(model, "lasttoken")
+    assert isinstance(model[1], Pooling)
+    assert (model[1].pooling_mode, model[1].include_prompt) == ("lasttoken", False)

@@ -84,7 +84,7 @@ def set_pooling(model: Any, mode: str) -> None:
 
     for place, module in model._modules.items():
         if isinstance(module, Pooling):
-            model._modules[place] = Pooling(module.embedding_dimension, mode, include_prompt=module.include_prompt)
+            model._modules[place] = type(module)(module.embedding_dimension, mode, include_prompt=module.include_prompt)
             return
     raise ModelError(
         f"The model pools by {', '.join(type(module).__name__ for module in model)}, which pooling cannot change.",
