@@ -212,3 +212,16 @@ def test_other_weights_are_another_fingerprint(tmp_path):
         SentenceTransformer(modules=modules, device="cpu").save_pretrained(str(tmp_path / f"m{seed}"))
         marks.append(vl.load(tmp_path / f"m{seed}").fingerprint)
     assert marks[0] != marks[1]
+
+
+def test_what_is_left_out_of_pooling_matters_through_attention_only():
+    # The block looks at each token alone: with no network before it, a prompt's states leave no trace in the vector.
+    module = random_module()
+    tokens = torch.randn(1, 5, 16, generator=torch.Generator().manual_seed(0))
+    other = tokens.clone()
+    other[0, :2] += 1
+    one, two = (
+        module({"token_embeddings": each, "attention_mask": torch.ones(1, 5), "prompt_length": 2})["sentence_embedding"]
+        for each in (tokens, other)
+    )
+    torch.testing.assert_close(one, two, atol=0, rtol=0)

@@ -160,3 +160,27 @@ def test_a_pooling_that_the_recipe_names_leaves_prompts_out_as_before(workshop):
     set_pooling(model, "lasttoken")
     assert isinstance(model[1], Pooling)
     assert (model[1].pooling_mode, model[1].include_prompt) == ("lasttoken", False)
+
+
+def curve(recipe):
+    return [loss for _, loss in train.run(recipe).curve]
+
+
+def test_padding_gradient_caching_and_pieces_do_not_change_what_is_trained(workshop, tmp_path):
+    plain = curve(first(workshop, f"output={tmp_path}/plain", "padding=longest", "lora.dropout=0", "steps=2"))
+    for name, *changes in (
+        ("left", "decoder.padding=left"),
+        ("cached", "mini_batch_size=3"),
+        ("pieces", "padding=split"),
+    ):
+        other = curve(first(workshop, f"output={tmp_path}/{name}", "lora.dropout=0", "steps=2", *changes))
+        assert other == pytest.approx(plain, abs=2e-4), name
+
+
+def test_training_in_half_precision_follows_full_precision(workshop, tmp_path):
+    full, half = (
+        curve(first(workshop, f"output={tmp_path}/{kind}", "lora.dropout=0", "steps=2", f"precision={kind}"))
+        for kind in ("fp32", "bf16")
+    )
+    assert half == pytest.approx(full, rel=0.05)
+    assert half != full
