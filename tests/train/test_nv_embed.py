@@ -78,6 +78,9 @@ def test_both_stages_train_and_the_model_loads_everywhere(workshop, done):
         np.testing.assert_allclose(ours.encode(texts), plain.encode(texts), atol=2e-5)
         np.testing.assert_allclose(np.linalg.norm(plain.encode(texts), axis=1), 1, atol=1e-5)
         kinds = [module["type"] for module in json.loads((workshop / name / "modules.json").read_text())]
+        card = (workshop / name / "README.md").read_text()
+        assert f'SentenceTransformer("{name}", trust_remote_code=True)' in card
+        assert "tokens/s" in card
         assert kinds == [
             "vecloom.encoders.prompted.Transformer",
             "vecloom.encoders.latent_attention.LatentAttentionPooling",

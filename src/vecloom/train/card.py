@@ -39,6 +39,7 @@ class Outcome:
         tokens_per_second: through the model, padding not counted; 0 where unknown.
         operations_per_second: of the model's arithmetic; 0 where unknown.
         utilisation: these as a share of what the GPU's data sheet names, where it is known.
+        own_modules: whether the model has modules of vecloom, which has to be installed to load it.
     """
 
     dim: int
@@ -56,13 +57,14 @@ class Outcome:
     tokens_per_second: float = 0.0
     operations_per_second: float = 0.0
     utilisation: float | None = None
+    own_modules: bool = False
 
 
 def write_card(name: str, recipe: Recipe, tables: Sequence[Table], outcome: Outcome) -> str:
     """The text of README.md."""
     parts = [
         _head(recipe),
-        f"# {name}\n\n{_what(outcome)}\n\n{_use(name)}",
+        f"# {name}\n\n{_what(outcome)}\n\n{_use(name, own=outcome.own_modules)}",
         f"## Training data\n\n{_data(recipe, tables)}",
         f"## Scores\n\n{_scores(outcome)}",
         f"## Training\n\n{_training(recipe, outcome)}",
@@ -110,10 +112,12 @@ def _what(outcome: Outcome) -> str:
     return f"Texts become vectors of {outcome.dim} dimensions{cut}."
 
 
-def _use(name: str) -> str:
+def _use(name: str, *, own: bool) -> str:
+    trusted = ", trust_remote_code=True" if own else ""
+    needed = "It has modules of vecloom: `pip install 'vecloom[torch]'`.\n\n" if own else ""
     return (
-        "```python\nfrom sentence_transformers import SentenceTransformer\n\n"
-        f'model = SentenceTransformer("{name}")\nvectors = model.encode(["a text", "another"])\n```'
+        f"{needed}```python\nfrom sentence_transformers import SentenceTransformer\n\n"
+        f'model = SentenceTransformer("{name}"{trusted})\nvectors = model.encode(["a text", "another"])\n```'
     )
 
 

@@ -258,7 +258,7 @@ class Session:
             int(self._model.get_embedding_dimension() or 0), setup.max_length(self._model), self._precision,
             setup.processes(), summary.steps, summary.seconds, summary.pairs_per_second, first_last, summary.before,
             summary.scores, summary.best_step, summary.stopped, summary.tokens_per_second, summary.operations_per_second,
-            summary.utilisation,
+            summary.utilisation, any(type(module).__module__.startswith("vecloom.") for module in self._model),
         )  # fmt: skip
         card = write_card(self._folder.output.name, self._recipe, self._tables, outcome)
         setup.publish_model(self._model, self._folder.output, card)
