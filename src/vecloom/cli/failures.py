@@ -16,6 +16,8 @@ INTERRUPTED = 130  # what a shell reports for Ctrl-C
 
 KEPT = {
     "embed": "Finished parts are kept: the same command goes on from there.",
+    "import": "What was added to an index so far is kept: the same command adds the rest.",
+    "digest": "What was sent is marked so: the same command sends the rest.",
     "index": "What was added so far is kept: the same command adds the rest.",
     "eval": "Finished results are kept: the same command computes the others.",
     "train": "Checkpoints are kept: the same command goes on from the last one.",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from vecloom.errors import UsageError
 from vecloom.search import Index
 from vecloom.search.catalogue import Chunks, Listed, chunks, documents, select, stamp
 from vecloom.search.results import Hit, Mode
@@ -51,16 +52,17 @@ class IndexSource:
     """An index as a source.
 
     Args:
-        index: open; with its model where queries are to be answered by meaning.
+        index: open, perhaps without its model.
+        load: gives a model by its name, when a question by meaning first needs one.
     """
 
-    def __init__(self, index: Index) -> None:
-        self.index = index
+    def __init__(self, index: Index, load: Callable[[str], Encoder] | None = None) -> None:
+        self.index, self._load = index, load
 
     @classmethod
-    def open(cls, path: str | PathLike[str], encoder: Encoder | None = None) -> IndexSource:
+    def open(cls, path: str | PathLike[str], load: Callable[[str], Encoder] | None = None) -> IndexSource:
         """Open an index; raises what ``Index.open`` raises."""
-        return cls(Index.open(path, encoder))
+        return cls(Index.open(path), load)
 
     def stamp(self) -> str:
         """Differs whenever the documents may differ."""
@@ -80,7 +82,8 @@ class IndexSource:
 
     def search(self, query: str, k: int, mode: Mode, where: str | None) -> list[Hit]:
         """The best chunks for a query."""
-        return self.index.search(query, k, mode=mode, where=where)
+        index = self.index if mode == "keyword" else self._with_model()
+        return index.search(query, k, mode=mode, where=where)
 
     def similar(self, name: str, k: int) -> list[Hit]:
         """Chunks of other documents near to a document."""
@@ -92,11 +95,15 @@ class IndexSource:
         Raises:
             UsageError: the index was opened without its model.
         """
-        from vecloom.errors import UsageError
-
-        if self.index.encoder is None:
+        encoder = self._with_model().encoder
+        if encoder is None:
             raise UsageError(f"{self.index.path} was opened without its model.", "Open it with the model that made it.")
-        return self.index.encoder.encode(list(queries), kind="query")
+        return encoder.encode(list(queries), kind="query")
+
+    def _with_model(self) -> Index:
+        if self.index.encoder is None and self._load is not None:
+            self.index = Index.open(self.index.path, self._load(self.index.model))
+        return self.index
 
 
 def name_of(path: str | PathLike[str]) -> str:
