@@ -187,3 +187,26 @@ def test_training_in_half_precision_follows_full_precision(workshop, tmp_path):
     )
     assert half == pytest.approx(full, rel=0.05)
     assert half != full
+
+
+def test_training_leaves_the_instruction_out_of_pooling_in_every_column_that_has_one(workshop, tmp_path, monkeypatch):
+    from vecloom.encoders.latent_attention import LatentAttentionPooling
+
+    seen = []
+    plain = LatentAttentionPooling.mask
+
+    def mask(self, features):
+        found = plain(self, features)
+        if self.training:
+            seen.append((features["attention_mask"].sum(1) - found.sum(1)).tolist())
+        return found
+
+    monkeypatch.setattr(LatentAttentionPooling, "mask", mask)
+    train.run(first(workshop, f"output={tmp_path}/seen", "steps=1", "padding=longest"))
+    # Anchor, positive and two negatives; the prompt and the token at the start are left out of anchors only.
+    prompt = "Instruct: Given a question, retrieve passages that answer it\nQuery: "
+    left_out = len(decoders.tokenizer().encode(prompt + "cat").ids) - 1
+    counts = [count for column in seen for count in column]
+    assert counts.count(left_out) == 8
+    assert counts.count(0) == 24
+    assert len(counts) == 32
