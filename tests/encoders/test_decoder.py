@@ -232,3 +232,24 @@ def test_prompt_tokens_and_text_tokens_part_at_the_border(words):
     found = prompt_tokens(ends, encoding.special_tokens_mask, len(PROMPT))
     assert all(end <= len(PROMPT) for end in ends[:found])
     assert found == len(ends) or ends[found] > len(PROMPT)
+
+
+@pytest.mark.parametrize("mode", ["mean", "lasttoken", "weightedmean"])
+def test_pooling_after_prompts_of_unlike_many_tokens_sends_gradients_to_what_it_pooled(mode):
+    from vecloom.encoders.prompted import Pooling
+
+    tokens = torch.randn(3, 5, 4, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    mask = torch.tensor([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0], [1, 1, 1, 1, 0]])
+    features = {"token_embeddings": tokens, "attention_mask": mask, "prompt_lengths": torch.tensor([2, 1, 9])}
+    made = Pooling(4, pooling_mode=mode, include_prompt=False)(features)["sentence_embedding"]
+    made.sum().backward()
+    # Weights of the pooled tokens, by place in the whole text: SGPT's are the places, counted from 1. The third text has a
+    # prompt that is longer than it: it keeps its last token.
+    expected = {
+        "mean": [[0, 0, 1 / 3, 1 / 3, 1 / 3], [0, 1 / 2, 1 / 2, 0, 0], [0, 0, 0, 1, 0]],
+        "lasttoken": [[0, 0, 0, 0, 1], [0, 0, 1, 0, 0], [0, 0, 0, 1, 0]],
+        "weightedmean": [[0, 0, 3 / 12, 4 / 12, 5 / 12], [0, 2 / 5, 3 / 5, 0, 0], [0, 0, 0, 1, 0]],
+    }[mode]
+    weights = torch.tensor(expected, dtype=torch.float32)
+    torch.testing.assert_close(tokens.grad[..., 0], weights)
+    torch.testing.assert_close(made, torch.einsum("nt,ntd->nd", weights, tokens.detach()))

@@ -6,7 +6,10 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from vecloom.encoders.decoder import DecoderSettings as DecoderSettings
+    from vecloom.encoders.decoder import open_decoder as open_decoder
     from vecloom.encoders.distillation import distill as distill
+    from vecloom.encoders.latent_attention import LatentAttentionPooling as LatentAttentionPooling
     from vecloom.encoders.lexical import LexicalEncoder as LexicalEncoder
     from vecloom.encoders.protocol import Encoder as Encoder
     from vecloom.encoders.protocol import Kind as Kind
@@ -20,8 +23,10 @@ if TYPE_CHECKING:
     from vecloom.encoders.transformer import TransformerEncoder as TransformerEncoder
 
 _HOMES = {
+    "DecoderSettings": "decoder",
     "Encoder": "protocol",
     "Kind": "protocol",
+    "LatentAttentionPooling": "latent_attention",
     "LexicalEncoder": "lexical",
     "Progress": "protocol",
     "RemoteEncoder": "remote",
@@ -32,6 +37,7 @@ _HOMES = {
     "distill": "distillation",
     "load": "resolve",
     "local_models": "resolve",
+    "open_decoder": "decoder",
 }
 
 __all__ = list(_HOMES)
