@@ -3,6 +3,7 @@ import json
 import pytest
 from click.testing import CliRunner
 from tests.encoders import tiny
+from tests.extend import networks
 
 import vecloom as vl
 from vecloom.cli.extend import extend
@@ -47,6 +48,46 @@ def test_explain_says_what_would_be_done_and_does_not(bert, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_the_method_is_chosen_by_the_kind_of_positions(bert, tmp_path, monkeypatch):
+    assert json.loads(call(bert, "--to", 128, "--explain", "--json").stdout)["method"] == "interpolate"
+    decoder = networks.rotary(tmp_path, "llama", monkeypatch)
+    assert json.loads(call(decoder, "--to", 128, "--explain", "--json").stdout)["method"] == "self_extend"
+
+
+@pytest.mark.parametrize(
+    ("options", "result"),
+    [
+        (["--method", "grouped"], "plain"),
+        (["--method", "grouped", "--set", "by=text"], "module"),
+        (["--method", "grouped", "--set", "attention_scaling=true"], "module"),
+        (["--method", "interpolate"], "module"),
+        (["--method", "pi", "--set", "short=squeezed"], "plain"),
+        (["--method", "windows"], "module"),
+    ],
+)
+def test_explain_tells_what_comes_out_and_so_it_is(options, result, bert, tmp_path):
+    assert json.loads(call(bert, "--to", 128, *options, "--explain", "--json").stdout)["result"] == result
+    told = json.loads(call(bert, "--to", 128, *options, "--json", "-o", tmp_path / "out").stdout)
+    modules = (tmp_path / "out" / "modules.json").read_text()
+    assert told["result"] == result == ("module" if "vecloom" in modules else "plain")
+
+
+def test_a_table_is_tuned_on_pairs(bert, tmp_path):
+    rows = [{"anchor": tiny.text(4, seed), "positive": f"{tiny.text(4, seed)} cat"} for seed in range(8)]
+    (tmp_path / "p.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    done = call(
+        bert, "--to", 128, "--method", "tune", "--pairs", tmp_path / "p.jsonl", "--set", "batch=4", "--set", "epochs=1",
+        "-o", tmp_path / "out",
+    )  # fmt: skip
+    assert "rows_tuned: 64" in done.stdout
+
+
+def test_a_mistyped_word_is_answered_with_a_close_one():
+    found = call("temprature", "minilm")
+    assert found.exit_code == 2
+    assert "There is no word 'temprature' behind extend. Did you mean temperature?" in found.stderr
+
+
 @pytest.mark.parametrize(
     ("args", "match"),
     [
@@ -54,6 +95,9 @@ def test_explain_says_what_would_be_done_and_does_not(bert, tmp_path):
         (["-o", "x"], "no target length"),
         (["--to", "128", "-o", "x", "--method", "groupd"], "no method 'groupd'.*grouped"),
         (["--to", "128", "-o", "x", "--set", "group"], "not NAME=VALUE"),
+        (["--to", "128", "-o", "x", "--set", "to=4"], "sets no option of a method"),
+        (["--to", "128", "-o", "x", "--method", "grouped", "--set", "bye=text"], "no option 'bye'.*by"),
+        (["--to", "128", "-o", "x", "--method", "tune"], "needs pairs"),
         (["--to", "32", "-o", "x"], "64 tokens already"),
     ],
 )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
+import os
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -24,6 +26,10 @@ EXTENSIONS = {
 """Each word behind ``extend`` and the module that holds a command of its name, or of the name after the colon."""
 
 
+_OWN = {"model", "to", "out", "method", "source_length", "overwrite", "progress"}
+"""What is no option of a method."""
+
+
 class Extensions(click.Group):
     """A group whose first word may also be a model: that is ``positions``."""
 
@@ -42,6 +48,9 @@ class Extensions(click.Group):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Put ``positions`` before anything that is neither a word nor a call for help."""
         if args and args[0] not in EXTENSIONS and args[0] not in ("-h", "--help"):
+            close = difflib.get_close_matches(args[0], EXTENSIONS, n=1, cutoff=0.8)
+            if close and not os.path.isdir(args[0]):
+                raise click.UsageError(f"There is no word {args[0]!r} behind extend. Did you mean {close[0]}?", ctx)
             args = ["positions", *args]
         return super().parse_args(ctx, args)
 
@@ -52,7 +61,10 @@ class Extensions(click.Group):
     "--to", type=click.IntRange(min=2), metavar="TOKENS", help="How long texts may be, special tokens included."
 )
 @click.option("-o", "--output", metavar="OUT", help="Folder to write: a sentence-transformers model.")
-@click.option("--method", default="grouped", show_default=True, help="How to extend; --explain lists them.")
+@click.option(
+    "--method",
+    help="How to extend; --explain lists the methods. interpolate or self_extend by default, as fits the model.",
+)
 @click.option(
     "--from", "source_length", type=click.IntRange(min=2), metavar="TOKENS",
     help="How long texts were that the model was made for; its limit by default.",
@@ -147,6 +159,8 @@ def setting(text: str) -> tuple[str, Any]:
     name, equals, value = text.partition("=")
     if not equals:
         raise UsageError(f"--set {text} is not NAME=VALUE.", "Write it as in --set group=5.")
+    if name.strip() in _OWN:
+        raise UsageError(f"--set {text} sets no option of a method.", "Write it as an option of its own; see --help.")
     try:
         return name.strip(), json.loads(value)
     except ValueError:
@@ -161,8 +175,8 @@ def methods_table() -> list[dict[str, Any]]:
         {
             "method": name,
             "does": method.does,
-            "fits": list(method.positions),
-            "result": method.result,
+            "fits": [kind for kind in method.positions if kind],
+            "result": " or ".join(sorted({method.result(kind, method.options) for kind in method.positions})),
             "options": method.options,
             "source": method.source,
         }
@@ -179,7 +193,7 @@ def explained(plan: Plan) -> dict[str, Any]:
         "positions": plan.source.positions,
         "from": plan.source.length,
         "to": plan.target,
-        "result": plan.entry.result,
+        "result": plan.result,
         "options": ", ".join(f"{name} = {value}" for name, value in plan.options.items()) or "none",
     }
 

@@ -29,8 +29,7 @@ def write_card(name: str, plan: Plan, found: Mapping[str, Any]) -> str:
     }
     does = f"Reads {plan.target:,} tokens where `{plan.source.name}` reads {plan.source.length:,}: "
     does += f"`{plan.method}` ({plan.entry.does}; {plan.entry.source})."
-    module = found.get("result", plan.entry.result) == "module"
-    return card_text(name, plan.source.name, plan.source.path, does, record, module=module)
+    return card_text(name, plan.source.name, plan.source.path, does, record, module=plan.result == "module")
 
 
 def card_text(

@@ -13,7 +13,7 @@ from vecloom.errors import UsageError
 from vecloom.extend.card import write_card
 from vecloom.extend.output import changed_copy, check_target
 from vecloom.extend.source import Source, open_source
-from vecloom.extend.table import Method, canonical, check_call
+from vecloom.extend.table import DEFAULTS, Method, canonical, check_call
 
 
 @dataclass(frozen=True)
@@ -63,12 +63,18 @@ class Plan:
     target: int
     options: dict[str, Any]
 
+    @property
+    def result(self) -> str:
+        """What comes out: "plain" or "module"."""
+        return self.entry.result(self.source.positions, self.options)
+
 
 def plan_context(
-    model: str, *, to: int, method: str = "grouped", source_length: int | None = None, **options: Any
+    model: str, *, to: int, method: str | None = None, source_length: int | None = None, **options: Any
 ) -> Plan:
     """Check a call without working; see ``extend_context``."""
     source = open_source(str(model), source_length)
+    method = method or DEFAULTS[source.positions]
     entry = check_call(method, source, to, options)
     return Plan(source, canonical(method), entry, to, entry.options | options)
 
@@ -78,7 +84,7 @@ def extend_context(
     out: str | PathLike[str],
     *,
     to: int,
-    method: str = "grouped",
+    method: str | None = None,
     source_length: int | None = None,
     overwrite: bool = False,
     progress: Callable[[int, int], None] | None = None,
@@ -90,7 +96,7 @@ def extend_context(
         model: a name from ``vecloom models``, a directory, or a Hub id.
         out: the folder to write.
         to: tokens, special ones included, that it shall read.
-        method: a name of ``METHODS``.
+        method: a name of ``METHODS``; that of ``DEFAULTS`` for the model's kind of positions by default.
         source_length: tokens that the model was made for; its limit by default.
         overwrite: replace ``out``.
         progress: called with (steps done, steps in all) by a method that trains.
@@ -117,8 +123,8 @@ def extend_context(
         method=plan.method,
         source_length=plan.source.length,
         target_length=to,
-        result=str(found.get("result", plan.entry.result)),
+        result=plan.result,
         output=str(out),
         seconds=time.perf_counter() - began,
-        found={name: value for name, value in found.items() if name != "result"},
+        found=found,
     )

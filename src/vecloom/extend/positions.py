@@ -37,13 +37,14 @@ def grouped(source: Source, made: Path, target: int, *, by: str = "target", atte
     if source.positions == "absolute" and by == "target":
         name, table = read_table(source)
         write_table(source, made, name, position_table.grouped(table, target), target)
-        return {"factor": factor, **with_scaling(source, made, target, attention_scaling)}
+        add_scaling(source, made, target, attention_scaling)
+        return {"factor": factor}
     rule = "grouped" if by == "target" else "grouped_by_text"
     put_transformer(
         source, made, "ExtendedTransformer", target, positions=rule, factor=factor, first=source.first,
         attention_scaling=switch("attention_scaling", attention_scaling),
     )  # fmt: skip
-    return {"factor": factor if by == "target" else "ceil(n / L_o)", "result": "module"}
+    return {"factor": factor if by == "target" else "ceil(n / L_o)"}
 
 
 def recurrent(source: Source, made: Path, target: int, *, attention_scaling: bool = False) -> Found:
@@ -57,7 +58,8 @@ def recurrent(source: Source, made: Path, target: int, *, attention_scaling: boo
     """
     name, table = read_table(source)
     write_table(source, made, name, position_table.recurrent(table, target), target)
-    return with_scaling(source, made, target, attention_scaling)
+    add_scaling(source, made, target, attention_scaling)
+    return {}
 
 
 def interpolate(
@@ -90,20 +92,19 @@ def put_interpolated(
     factor = len(table) // source.length
     write_table(source, made, name, table, target)
     if short == "squeezed":
-        return {"factor": factor, **with_scaling(source, made, target, attention_scaling)}
+        add_scaling(source, made, target, attention_scaling)
+        return {"factor": factor}
     put_transformer(
         source, made, "ExtendedTransformer", target, positions="stretched", factor=factor, first=source.first,
         attention_scaling=switch("attention_scaling", attention_scaling),
     )  # fmt: skip
-    return {"factor": factor, "result": "module"}
+    return {"factor": factor}
 
 
-def with_scaling(source: Source, made: Path, target: int, attention_scaling: bool) -> Found:
-    """Add the module that scales queries, where it is wanted."""
-    if not switch("attention_scaling", attention_scaling):
-        return {"result": "plain"}
-    put_transformer(source, made, "ExtendedTransformer", target, attention_scaling=True)
-    return {"result": "module"}
+def add_scaling(source: Source, made: Path, target: int, attention_scaling: bool) -> None:
+    """Put in the module that scales queries, where it is wanted."""
+    if switch("attention_scaling", attention_scaling):
+        put_transformer(source, made, "ExtendedTransformer", target, attention_scaling=True)
 
 
 def read_table(source: Source) -> tuple[str, Any]:

@@ -20,11 +20,11 @@ from pathlib import Path
 from typing import Any
 
 from vecloom.errors import MissingExtraError, ModelError, UsageError
-from vecloom.extend.choices import number, whole
+from vecloom.extend.choices import number, switch, whole
 from vecloom.extend.module_files import put_transformer
 from vecloom.extend.output import read_json, set_limit, write_json
 from vecloom.extend.position_table import scaling_factor
-from vecloom.extend.positions import Found, with_scaling
+from vecloom.extend.positions import Found, add_scaling
 from vecloom.extend.source import Source
 
 
@@ -39,7 +39,8 @@ def linear(source: Source, made: Path, target: int, *, attention_scaling: bool =
     """
     factor = scaling_factor(source.length, target)
     _change(source, made, target, lambda told: told | {"rope_type": "linear", "factor": float(factor)})
-    return {"factor": factor, **with_scaling(source, made, target, attention_scaling)}
+    add_scaling(source, made, target, attention_scaling)
+    return {"factor": factor}
 
 
 def ntk(
@@ -57,7 +58,8 @@ def ntk(
     default = ntk_factor(scaling_factor(source.length, target))
     factor = default if base_factor is None else number("base_factor", base_factor, 1.0)
     _change(source, made, target, lambda told: told | {"rope_theta": float(told["rope_theta"]) * factor})
-    return {"base_factor": factor, **with_scaling(source, made, target, attention_scaling)}
+    add_scaling(source, made, target, attention_scaling)
+    return {"base_factor": factor}
 
 
 def ntk_factor(factor: int) -> float:
@@ -93,7 +95,8 @@ def yarn(
         "original_max_position_embeddings": source.length,
     }  # fmt: skip
     _change(source, made, target, lambda told: told | changed)
-    return {"factor": factor, **with_scaling(source, made, target, attention_scaling)}
+    add_scaling(source, made, target, attention_scaling)
+    return {"factor": factor}
 
 
 def self_extend(
@@ -129,8 +132,9 @@ def self_extend(
             "Use a larger group or a smaller window.",
         )
     put_transformer(
-        source, made, "ExtendedTransformer", target, window=width, group=size, attention_scaling=attention_scaling
-    )
+        source, made, "ExtendedTransformer", target, window=width, group=size,
+        attention_scaling=switch("attention_scaling", attention_scaling),
+    )  # fmt: skip
     return {"window": width, "group": size, "farthest": farthest}
 
 

@@ -29,20 +29,24 @@ class Method:
         does: in a few words.
         source: where it comes from.
         positions: the kinds of model that it fits: "absolute", "rotary", "" for all others.
-        result: with its defaults: "plain" (any library runs it) or "module" (needs vecloom and torch).
+        plain: whether stock libraries run the result, of the source's positions and the options.
     """
 
     run: Callable[..., dict[str, Any]]
     does: str
     source: str
     positions: tuple[str, ...]
-    result: str = "plain"
+    plain: Callable[[str, Mapping[str, Any]], bool] = lambda positions, options: True
 
     @property
     def options(self) -> dict[str, Any]:
         """Options that a user can set, with their defaults."""
         found = inspect.signature(self.run).parameters.values()
         return {item.name: item.default for item in found if item.kind is item.KEYWORD_ONLY and item.name != "progress"}
+
+    def result(self, positions: str, options: Mapping[str, Any]) -> str:
+        """What comes out for a model of this kind: "plain" (any library runs it), or "module" (needs vecloom and torch)."""
+        return "plain" if self.plain(positions, options) and not options.get("attention_scaling") else "module"
 
     @property
     def takes_time(self) -> bool:
@@ -59,20 +63,45 @@ METHODS: dict[str, Method] = {
         "mean over windows of the old length",
         "arXiv:2212.10947",
         ("absolute", "rotary", ""),
-        "module",
+        lambda positions, options: False,
     ),
-    "grouped": Method(grouped, "neighbouring positions share a number", _PAPER, ("absolute", "rotary")),
+    "grouped": Method(
+        grouped,
+        "neighbouring positions share a number",
+        _PAPER,
+        ("absolute", "rotary"),
+        lambda positions, options: positions == "absolute" and options["by"] == "target",
+    ),
     "recurrent": Method(recurrent, "positions begin anew after the last", _PAPER, _ABSOLUTE),
-    "interpolate": Method(interpolate, "new rows on the line between old ones", _PAPER, _ABSOLUTE, "module"),
-    "tune": Method(tune, "only the new rows are trained, on pairs of texts", _PAPER, _ABSOLUTE, "module"),
+    "interpolate": Method(
+        interpolate,
+        "new rows on the line between old ones",
+        _PAPER,
+        _ABSOLUTE,
+        lambda positions, options: options["short"] == "squeezed",
+    ),
+    "tune": Method(
+        tune,
+        "only the new rows are trained, on pairs of texts",
+        _PAPER,
+        _ABSOLUTE,
+        lambda positions, options: options["start"] == "recurrent",
+    ),
     "linear": Method(linear, "every rotation slower by the factor", "arXiv:2306.15595", _ROTARY),
     "ntk": Method(ntk, "a larger base: only slow rotations become slower", _PAPER, _ROTARY),
     "yarn": Method(yarn, "slow rotations interpolated, fast ones kept", "arXiv:2309.00071", _ROTARY),
     "self_extend": Method(
-        self_extend, "true distances nearby, grouped ones beyond", "arXiv:2401.01325", _ROTARY, "module"
+        self_extend,
+        "true distances nearby, grouped ones beyond",
+        "arXiv:2401.01325",
+        _ROTARY,
+        lambda positions, options: False,
     ),
 }
 """Every method by name."""
+
+DEFAULTS = {"absolute": "interpolate", "rotary": "self_extend", "": "windows"}
+"""For each kind of positions, the method that needs no data and leaves short texts alone."""
 
 ALIASES = {
     "pcw": "windows", "parallel_windows": "windows", "gp": "grouped", "rp": "recurrent", "pi": "interpolate",

@@ -25,7 +25,7 @@ import numpy as np
 from vecloom.errors import DataError, MissingExtraError, UsageError
 from vecloom.extend import position_table
 from vecloom.extend.choices import number, one_of, whole
-from vecloom.extend.positions import Found, put_interpolated, read_table, stretched, with_scaling, write_table
+from vecloom.extend.positions import Found, add_scaling, put_interpolated, read_table, stretched, write_table
 from vecloom.extend.source import Source
 from vecloom.extend.tuning_pairs import Pair, batches, read_pairs
 
@@ -95,7 +95,8 @@ def tune(
     if start == "interpolate":
         return found | put_interpolated(source, made, target, name, tuned, "same", attention_scaling)
     write_table(source, made, name, tuned, target)
-    return found | with_scaling(source, made, target, attention_scaling)
+    add_scaling(source, made, target, attention_scaling)
+    return found
 
 
 def frozen_rows(start: str, length: int, source_length: int) -> np.ndarray[Any, np.dtype[np.bool_]]:
