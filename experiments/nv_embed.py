@@ -38,7 +38,9 @@ from training import Kept, Pairs, autocast, brown, cell, cosines, encode, machin
 from vecloom.encoders.decoder import DecoderSettings, instruction, open_decoder
 from vecloom.files import cache_dir
 from vecloom.train.contrast import class_contrasts, scored_contrasts
+from vecloom.train.lean import lean
 from vecloom.train.losses import make_loss
+from vecloom.train.machine import precision_of
 
 SEEDS = (0, 1, 2)
 BATCH, STEPS, TOKENS = 32, 150, 32
@@ -206,8 +208,9 @@ class Switch(torch.nn.Module):
         )
 
     def forward(self, features: Any, in_batch: Any) -> Any:
-        """The loss of a batch."""
-        return self.losses[str(in_batch)](features, None)
+        """The loss of a batch, in float32; the network runs as ``lean`` says."""
+        with torch.autocast("cpu", enabled=False):
+            return self.losses[str(in_batch)](features, None)
 
 
 def fit(model: Any, steps: list[Step], rate: float, seed: int) -> list[float]:
@@ -216,7 +219,8 @@ def fit(model: Any, steps: list[Step], rate: float, seed: int) -> list[float]:
     prompts = iter([prompt for columns, prompt, _ in steps for _ in columns])
     model.preprocess = lambda texts: plain(texts, prompt=next(prompts))
     try:
-        return train(model, Switch(model), [(columns, in_batch) for columns, _, in_batch in steps], rate)
+        with lean(model, precision_of("auto", "cpu"), split=True, sparse=False):
+            return train(model, Switch(model), [(columns, in_batch) for columns, _, in_batch in steps], rate)
     finally:
         del model.preprocess
 
