@@ -95,9 +95,11 @@ def test_a_sliding_window_goes_with_the_mask(tmp_path):
 def test_other_families_are_refused(tmp_path):
     from tests.encoders.tiny import make
 
-    module = SentenceTransformer(str(make(tmp_path)), device="cpu")[0]
+    model = make(tmp_path)
     with pytest.raises(ModelError, match="bert network cannot be made bidirectional"):
-        make_bidirectional(module)
+        make_bidirectional(SentenceTransformer(str(model), device="cpu")[0])
+    with pytest.raises(ModelError, match="bert network cannot be made bidirectional"):
+        open_decoder(model)
 
 
 def test_an_old_transformers_is_refused_and_not_run_causally(monkeypatch):
@@ -164,6 +166,38 @@ def test_a_long_text_keeps_its_end_token_whatever_the_tokenizer_did(bare, tmp_pa
                 assert (ids[0] == 0) is bos
         once_more = open_decoder(tmp_path / f"saved-{bos}", DecoderSettings(pooling="lasttoken"))
         assert once_more.preprocess(["the cat"])["input_ids"][0].tolist().count(1) == 1
+
+
+def test_a_chat_model_s_tokenizer_keeps_its_start_and_gets_its_end(tmp_path):
+    # Llama 3's: byte pairs, the start put before by a template behind another step, names with bars, a chat template.
+    from tokenizers import AddedToken, processors
+    from transformers import PreTrainedTokenizerFast
+
+    from vecloom.encoders.decoder import plain_tokenizer
+
+    backend = decoders.tokenizer(bos=False)
+    backend.add_special_tokens([AddedToken(name, special=True) for name in ("<|begin_of_text|>", "<|end_of_text|>")])
+    start = backend.token_to_id("<|begin_of_text|>")
+    template = processors.TemplateProcessing(
+        single="<|begin_of_text|> $A", special_tokens=[("<|begin_of_text|>", start)]
+    )
+    backend.post_processor = processors.Sequence([processors.ByteLevel(trim_offsets=True), template])
+    chat = PreTrainedTokenizerFast(
+        tokenizer_object=backend, bos_token="<|begin_of_text|>", eos_token="<|end_of_text|>", model_max_length=8
+    )
+    chat.chat_template = "{{ messages }}"
+    made = plain_tokenizer(chat, end_token=True, padding="left")
+    made.save_pretrained(tmp_path)
+    for tokenizer in (made, PreTrainedTokenizerFast.from_pretrained(tmp_path)):
+        for text in ("the cat", "the cat " * 9):
+            ids = tokenizer(text, truncation=True)["input_ids"]
+            assert tokenizer.convert_ids_to_tokens([ids[0], ids[-1]]) == ["<|begin_of_text|>", "<|end_of_text|>"]
+            assert len(ids) <= 8
+        assert (tokenizer.padding_side, tokenizer.pad_token, tokenizer.chat_template) == (
+            "left",
+            "<|end_of_text|>",
+            None,
+        )
 
 
 def test_a_prompt_is_read_but_not_pooled(bare):

@@ -87,6 +87,8 @@ def open_decoder(
             f"{directory} is an embedding model with trained latent-attention pooling already.",
             "Leave the decoder settings out to go on training it.",
         )
+    if wanted.attention == "bidirectional":
+        _check_family(str(spec.config.get("model_type")))
     module = _transformer(spec.weights_path, wanted, max_length)
     if wanted.attention == "bidirectional":
         make_bidirectional(module)
@@ -109,11 +111,7 @@ def make_bidirectional(module: Any) -> None:
 
     config = module.model.config
     check_release({"is_causal": False})
-    if config.model_type not in FAMILIES:
-        raise ModelError(
-            f"A {config.model_type} network cannot be made bidirectional.",
-            f"Known: {', '.join(FAMILIES)}. Others stay as they are with attention: causal.",
-        )
+    _check_family(config.model_type)
     config.is_causal = False
     config.sliding_window = None
     sliding = [kind for kind in getattr(config, "layer_types", None) or [] if kind != "full_attention"]
@@ -124,6 +122,14 @@ def make_bidirectional(module: Any) -> None:
         network = transformers.AutoModel.from_config(config, dtype=module.model.dtype)
         network.load_state_dict(weights)
         module.model = network.to(module.model.device).train(module.model.training)
+
+
+def _check_family(kind: str) -> None:
+    if kind not in FAMILIES:
+        raise ModelError(
+            f"A {kind} network cannot be made bidirectional.",
+            f"Known: {', '.join(FAMILIES)}. Others stay as they are with attention: causal.",
+        )
 
 
 def instruction(task: str) -> str:
