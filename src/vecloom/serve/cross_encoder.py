@@ -6,6 +6,7 @@ sigmoid, shape (1,). torch runs it, so the extra ``[torch]`` is needed.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -89,6 +90,8 @@ class PairComputer:
 
 
 def _load(path: Path) -> Any:
+    if not _has_head(path):  # the library would put a random one there
+        raise ModelError(f"{path} is no cross-encoder: it has no classification head.", "Give a reranking model.")
     try:
         from sentence_transformers import CrossEncoder
     except ImportError as error:
@@ -101,3 +104,14 @@ def _load(path: Path) -> Any:
     if model.num_labels != 1:
         raise ModelError(f"{path} has {model.num_labels} outputs; a reranker has one.", "Give a reranking model.")
     return model
+
+
+def _has_head(path: Path) -> bool:
+    """Whether a directory holds a network that scores: a classifier, or what sentence-transformers saved as a CrossEncoder."""
+    config, saved = (_json(path / name) for name in ("config.json", "config_sentence_transformers.json"))
+    classifies = any("SequenceClassification" in name for name in config.get("architectures") or ())
+    return classifies or saved.get("model_type") == "CrossEncoder"
+
+
+def _json(path: Path) -> dict[str, Any]:
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}

@@ -10,7 +10,8 @@ import errno
 import gc
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 import uvicorn
@@ -39,6 +40,13 @@ class Server(uvicorn.Server):
         """See ``uvicorn.Server``; a second signal ends at once."""
         self._state.draining = True
         super().handle_exit(sig, frame)
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """See ``uvicorn.Server``, which at its end would die of the signal that it obeyed; here that is a good end."""
+        with super().capture_signals():
+            yield
+            self._captured_signals.clear()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """See ``uvicorn.Server``."""
