@@ -120,3 +120,19 @@ def test_a_port_that_is_taken_is_told_before_anything_is_loaded():
         )  # fmt: skip
     assert done.returncode == 2
     assert f"Port {port} of 127.0.0.1 is taken." in done.stderr
+
+
+def test_a_server_of_bert_models_needs_no_torch(tmp_path):
+    code = (
+        "import sys\n"
+        "for name in ('torch', 'transformers', 'sentence_transformers'): sys.modules[name] = None\n"
+        "from vecloom.serve.app import create_app\n"
+        "from vecloom.serve.loading import open_state\n"
+        "from vecloom.serve.settings import Settings\n"
+        "from starlette.testclient import TestClient\n"
+        "state = open_state(settings := Settings())\n"
+        "with TestClient(create_app(state, settings), base_url='http://localhost') as client:\n"
+        "    print(len(client.post('/embed', json={'inputs': 'a text'}).json()[0]))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
+    assert done.stdout == "384\n", done.stderr[-2000:]
