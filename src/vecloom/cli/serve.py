@@ -85,6 +85,9 @@ def serve(
     if ctx.invoked_subcommand is not None:
         return
     _import()
+    from vecloom.serve import process
+
+    process.prepare()
     from vecloom.serve.loading import open_state
     from vecloom.serve.server import listen
     from vecloom.serve.server import serve as answer

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 KEEP = timedelta(minutes=10)
 FRAGMENT_ROWS = 256 * 1024  # larger fragments are not rewritten again when small ones are joined
 SMALL_FRAGMENTS = 8  # joined at the end of an add when there are more
+RENEW = 64  # versions; the engine's caches keep about 0.1 MB of each, and nobody asks the old ones
 IDS_PER_COMMIT = 5000  # ids in one IN list
 TEXT_INDEX = "words"
 
@@ -38,9 +39,15 @@ STOP_WORDS = _STOP_WORDS.split()
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """One version of the table; changes return the next one."""
+    """One version of the table; changes return the next one.
 
-    dataset: Any  # lance.LanceDataset
+    Attributes:
+        dataset: a ``lance.LanceDataset``.
+        opened: the version with which the engine's caches were begun; None: this one.
+    """
+
+    dataset: Any
+    opened: int | None = None
 
     @property
     def version(self) -> int:
@@ -58,10 +65,15 @@ class Store:
         return where.nameable(schema.OWN, self.fields)
 
     def latest(self) -> Store:
-        """The newest version, with this one's caches."""
+        """The newest version, with this one's caches, or with new ones where these have seen ``RENEW`` versions."""
         with engine_errors("reading the index"):
             newest = self.dataset.latest_version
-            return self if newest == self.version else Store(self.dataset.checkout_version(newest))
+            if newest == self.version:
+                return self
+            opened = self.version if self.opened is None else self.opened
+            if newest - opened >= RENEW:
+                return open_table(Path(self.dataset.uri))
+            return Store(self.dataset.checkout_version(newest), opened)
 
     def scan(self, columns: Sequence[str], *, condition: str | None = None, row_ids: bool = False) -> pa.Table:
         """Columns of all rows, or of those that a translated condition selects, in the table's order."""
@@ -119,7 +131,7 @@ class Store:
 
         with engine_errors("writing the index"):
             if not replaced:
-                return Store(lance.write_dataset(rows, self.dataset, mode="append")).latest()
+                return Store(lance.write_dataset(rows, self.dataset, mode="append"), self.opened).latest()
             # Rows match on id and content; what changed never does, so the new rows are inserted and the old ones
             # of these documents deleted, in one commit: no moment at which a document is half there.
             merge = self.dataset.merge_insert([ID, HASH]).when_not_matched_insert_all()

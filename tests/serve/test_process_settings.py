@@ -1,0 +1,51 @@
+import json
+import subprocess
+import sys
+
+import pytest
+from tests.search.fakes import HashEncoder
+
+from vecloom.search import Index, store
+
+CODE = """
+import json
+from vecloom.serve.process import prepare
+prepare()
+import numpy, threadpoolctl
+print(json.dumps([each["num_threads"] for each in threadpoolctl.threadpool_info() if each["user_api"] == "blas"]))
+print(float((numpy.ones((300, 300)) @ numpy.ones((300, 300))).sum()))
+"""
+
+
+def test_a_product_uses_one_thread_and_is_right():
+    done = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, check=True)
+    threads, total = done.stdout.splitlines()
+    assert set(json.loads(threads)) == {1}
+    assert float(total) == 300**3
+
+
+def test_an_index_that_changes_all_day_keeps_no_cache_of_old_versions(tmp_path, monkeypatch):
+    monkeypatch.setattr(store, "RENEW", 10)
+    index = Index.create(tmp_path / "i", HashEncoder())
+    reader = Index.open(tmp_path / "i", HashEncoder())
+    begun, sizes = set(), []
+    for number in range(24):
+        index.add([{"id": str(number % 4), "text": f"common word{number}"}])
+        assert reader.search(f"word{number}", 1, mode="keyword")[0].text == f"common word{number}"
+        begun.add(reader._store.opened)
+        sizes.append(reader._store.dataset.session().size_bytes())
+    assert len(begun) >= 3  # caches were begun anew
+    assert max(sizes[12:]) < 1.5 * max(sizes[:12])
+
+
+@pytest.mark.parametrize("renew", [1, 2, 3])
+def test_whole_documents_are_there_however_often_caches_begin_anew(tmp_path, monkeypatch, renew):
+    monkeypatch.setattr(store, "RENEW", renew)
+    monkeypatch.setattr("vecloom.search.writer.BATCH_CHUNKS", 3)
+    index = Index.create(tmp_path / "i", HashEncoder())
+    report = index.add([{"id": str(n), "text": f"text {n}", "n": n} for n in range(20)])
+    index.add([{"id": str(n), "text": f"changed {n}", "n": str(n)} for n in range(0, 20, 2)])
+    index.delete(["1", "2"])
+    assert report.added == 20
+    assert index.info().documents == 18
+    assert len(index.search("changed", 50, mode="keyword")) == 9
