@@ -29,6 +29,7 @@ from torch import Tensor
 
 from vecloom.encoders.pair_head import PairHead, Task
 from vecloom.errors import UsageError
+from vecloom.train.losses.ranks import average_gradients
 from vecloom.train.losses.vector_loss import Features
 
 
@@ -86,6 +87,7 @@ class DistilledPairLoss(torch.nn.Module):  # type: ignore[misc]
         self.model = model
         self.head = found
         self.distillation_weight = distillation_weight
+        _share_gradients(model, found)
 
     def forward(self, sentence_features: Iterable[Features], labels: Tensor) -> Tensor:
         """The loss of a batch with two columns of text, and labels (n,) or (n, 1 + C).
@@ -134,3 +136,11 @@ class DistilledPairLoss(torch.nn.Module):  # type: ignore[misc]
         if self.head.features == "cosine":
             return task_loss(logits, gold, "regression")
         return task_loss(logits, gold, self.head.task)
+
+
+def _share_gradients(model: torch.nn.Module, head: PairHead) -> None:
+    """Have several processes average the head's gradients here: DistributedDataParallel sees what a model's forward uses only."""
+    own = {id(parameter) for parameter in head.parameters()}
+    names = [name for name, parameter in model.named_parameters() if id(parameter) in own]
+    torch.nn.parallel.DistributedDataParallel._set_params_and_buffers_to_ignore_for_model(model, names)
+    average_gradients(head.parameters())
