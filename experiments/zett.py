@@ -5,7 +5,7 @@
 Each seed trains a byte-level BPE of 8,000 tokens on a random four fifths of Cranfield's abstracts, lower case as MiniLM is,
 and a hypernetwork on 12,000 Brown sentences and all abstracts (no queries, no judgements). The hypernetwork sees random
 unigram tokenizers only, never the BPE. FOCUS learns its similarities from the same texts. Learning rate 3e-4 was chosen
-from two (1e-3 the other) by the loss of one further seed; nothing else was.
+from three (1e-4 and 1e-3 the others) by the main loss of one further seed; nothing else was.
 
 Measured: Spearman x 100 on 800 pairs of STSb's test, nDCG@10 x 100 on Cranfield (first 48 tokens under MiniLM's tokenizer), mean
 cosine of 300 Brown sentences that nobody trained on to MiniLM's own vectors, tokens per text. Tuning is 16 steps of 32 texts
