@@ -52,7 +52,7 @@ def test_a_binary_task_as_worked_by_hand():
     # BCE: log(1 + e^-1) = .313262 and log(1 + e^-.5) = .474077, mean .393669; half of each .509335
     head = Said([[1.0], [-0.5]])
     loss = loss_of(head, [[1, -0.5, 1.5], [0, 0.25, -0.75]])
-    assert float(loss) == pytest.approx(0.509335, abs=1e-6)
+    assert loss.item() == pytest.approx(0.509335, abs=1e-6)
     loss.backward()
     # d BCE = (sigmoid(y') - y) / 2: -.134471 and .188770; d distillation = 2 (y' - t) / 2: -1 and .5; half of each sum
     assert head.says.grad.flatten().tolist() == pytest.approx([-0.567235, 0.344385], abs=1e-6)
@@ -372,3 +372,9 @@ def test_logits_of_a_teacher_that_is_too_sure_can_be_divided_by_their_deviation(
     given = toys.recipe(folder, data=(source,), loss={"name": "dse"})
     values = np.array(taught(given, read_tables(given), "cpu")[0].rows["label"])[:, 1:]
     assert values.std() == pytest.approx(1, abs=1e-5)
+
+
+def test_pooling_by_name_does_not_go_with_a_student(folder, directory):
+    run(recipe(folder, directory, steps=2, output=str(folder / "student")))
+    with pytest.raises(ModelError, match="pools by Transformer, TopLayersPooling, PairHead"):
+        run(recipe(folder, directory, steps=2, model=str(folder / "student"), pooling="cls"))
