@@ -25,6 +25,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -212,13 +213,15 @@ def nli(name: str) -> list[dict[str, Any]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", choices=("short", "documents", "passkey", "needle", "report"))
-    only = parser.parse_args().only
+    parser.add_argument("--match", default="", help="only cells whose name holds this pattern, as in 'passkey 512 0 t'")
+    options = parser.parse_args()
     WORK.mkdir(exist_ok=True)
     kept = Kept(NAME)
     for task in ("documents", "short", "passkey", "needle"):
-        if only in (None, task):
+        if options.only in (None, task):
             for key, compute in cells(task):
-                kept.run(key, compute)
+                if re.search(options.match, key):
+                    kept.run(key, compute)
     write_report(kept.runs)
 
 
