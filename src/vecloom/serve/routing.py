@@ -20,7 +20,6 @@ from vecloom.errors import BackendError, UsageError
 from vecloom.serve import problems
 from vecloom.serve.asgi import Receive, Scope, Send
 from vecloom.serve.engine import ClientGoneError, Gone, TooLongError
-from vecloom.serve.metrics import Metrics
 from vecloom.serve.problems import Problem, is_openai
 from vecloom.serve.settings import Settings
 from vecloom.serve.state import state_of
@@ -52,7 +51,7 @@ class InferenceRoute(APIRoute):
         request = Request(scope, receive, send)
         metrics, began = state_of(request).metrics, time.perf_counter()
         try:
-            response = await self._respond(request)
+            response, method = await self._respond(request)
         except Problem as problem:
             metrics.failed.add(1, FAILURES.get(problem.status, "other"))
             response = problems.response(scope["path"], problem)
@@ -63,16 +62,19 @@ class InferenceRoute(APIRoute):
             metrics.failed.add(1, "backend")
             raise
         else:
-            _succeeded(metrics, began)
+            metrics.succeeded.add(1, method)
+            metrics.duration.observe(time.perf_counter() - began)
         await response(scope, receive, send)
 
-    async def _respond(self, request: Request) -> Response:
+    async def _respond(self, request: Request) -> tuple[Response, str]:
+        """The answer, and what TEI's metrics call the kind of request."""
         state = state_of(request)
         _check_type(request.headers.get("content-type", ""))
         raw = await request.body()
         with state.engine.admitted():
             body = self._parsed(request.url.path, raw)
-            state.metrics.requests.add(1, "single" if body.count == 1 else "batch")
+            method = "single" if body.count == 1 else "batch"
+            state.metrics.requests.add(1, method)
             try:
                 answer: Response = await self.endpoint(request, body)
             except TooLongError as error:
@@ -81,7 +83,7 @@ class InferenceRoute(APIRoute):
                 raise Problem(500 if is_openai(request.url.path) else 424, str(error)) from None
             except UsageError as error:
                 raise Problem(_wrong(request.url.path), str(error)) from None
-            return answer
+            return answer, method
 
     def _parsed(self, path: str, raw: bytes) -> Body:
         try:
@@ -156,11 +158,6 @@ def _too_long(path: str, error: TooLongError) -> Problem:
     if is_openai(path):
         return Problem(400, told, code="context_length_exceeded", param="input")
     return Problem(413, told)
-
-
-def _succeeded(metrics: Metrics, began: float) -> None:
-    metrics.succeeded.add(1, "all")
-    metrics.duration.observe(time.perf_counter() - began)
 
 
 def count_of(value: str | Sequence[Any]) -> int:
