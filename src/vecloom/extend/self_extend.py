@@ -82,6 +82,7 @@ def self_extend(
         (B, heads, n, dv). A query that may see nothing gets the mean of all values.
     """
     grouped, shift = positions // group, window - window // group
+    query = query * scale
     near = rotate(query, positions, frequencies), rotate(key, positions, frequencies)
     below = rotate(query, grouped + shift, frequencies), rotate(key, grouped, frequencies)
     above = rotate(query, grouped, frequencies), rotate(key, grouped + shift, frequencies)
@@ -89,8 +90,9 @@ def self_extend(
     mixed = []
     for start in range(0, length, step):
         stop = min(start + step, length)
-        scores = _block(near, below, above, allowed, window, start, stop) * scale
-        scores = scores.masked_fill(~allowed[:, :, start:stop], torch.finfo(scores.dtype).min)
+        scores, may = _block(near, below, above, allowed, window, start, stop), allowed[:, :, start:stop]
+        if not bool(may.all()):
+            scores = scores.masked_fill_(~may, torch.finfo(scores.dtype).min)
         shares = torch.softmax(scores, dim=-1, dtype=torch.float32).to(value.dtype)
         mixed.append(shares @ value)
     return torch.cat(mixed, dim=2)
@@ -105,9 +107,9 @@ def _block(
     start: int,
     stop: int,
 ) -> Tensor:
-    """Scores of queries ``start`` to ``stop`` with all keys; zero where no query of the block may look."""
+    """Scores of queries ``start`` to ``stop`` with all keys; anything where no query of the block may look."""
     length = near[0].shape[2]
-    scores = near[0].new_zeros((*near[0].shape[:2], stop - start, length))
+    scores = near[0].new_empty((*near[0].shape[:2], stop - start, length))
     left, right = max(0, stop - window), min(length, start + window)
     for (query, key), keys in ((below, slice(0, left)), (above, slice(right, length))):
         if keys.stop > keys.start and bool(allowed[:, :, start:stop, keys].any()):
