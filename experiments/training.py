@@ -91,12 +91,13 @@ def train(
     )
     callbacks = getattr(loss, "callbacks", [])
     values = []
+    network, forward = model[0], model[0].forward
+    network.forward = lambda *given, **named: _in_float32(_autocast_call(forward, given, named))
     for step, (columns, labels) in enumerate(batches):
         state = SimpleNamespace(global_step=step, max_steps=len(batches))
         for callback in callbacks:
             callback.on_step_begin(None, state, None)
-        with autocast():
-            value = loss([model.preprocess(list(column)) for column in columns], labels)
+        value = loss([model.preprocess(list(column)) for column in columns], labels)
         value.backward()
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         optimiser.step()
@@ -107,8 +108,24 @@ def train(
         values.append(value.item())
         if after_step is not None:
             after_step(step)
+    del network.forward  # the class has its own
     model.eval()
     return values
+
+
+def _autocast_call(forward: Callable[..., Any], given: Any, named: Any) -> Any:
+    """Only the network may be in bfloat16: a loss that divides cosines by 0.05 needs float32."""
+    with autocast():
+        return forward(*given, **named)
+
+
+def _in_float32(found: dict[str, Any]) -> dict[str, Any]:
+    def cast(value: Any) -> Any:
+        if isinstance(value, torch.Tensor) and value.dtype == torch.bfloat16:
+            return value.float()
+        return type(value)(cast(one) for one in value) if isinstance(value, tuple | list) else value
+
+    return {name: cast(value) for name, value in found.items()}
 
 
 def autocast() -> Any:
