@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 HEAD = [
-    "| load | clients | system | texts/s | x | p50 ms | p99 ms | refused or wrong |",
+    "| load | clients | system | texts/s | x | p50 ms | p99 ms | refused, wrong or late |",
     "| --- | ---: | --- | ---: | ---: | ---: | ---: | ---: |",
 ]
 HEAD_BESIDE = [
@@ -25,13 +25,19 @@ def tables(report: dict[str, Any]) -> str:
         f"pieces began. Smallest cosine to vecloom's vectors: {cosines}.",
         "",
     ]
-    levels = {name: piece["systems"] for name, piece in pieces.items() if ", " in name}
+    levels = {name: piece["systems"] for name, piece in sorted(pieces.items(), key=order) if ", " in name}
     if levels:
         rows = [row for name, systems in levels.items() for row in level_rows(name, systems)]
         lines += [*HEAD, *rows, "", "`x`: vecloom's texts/s divided by the system's.", ""]
     for systems in (piece["systems"] for name, piece in pieces.items() if ", " not in name):
         lines += [*HEAD_BESIDE, *(beside_row(name, told) for name, told in systems.items())]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def order(piece: tuple[str, Any]) -> tuple[bool, int]:
+    """Single queries first, then by clients."""
+    shape, _, clients = piece[0].rpartition(", ")
+    return not shape.startswith("single"), int(clients) if clients.isdigit() else 0
 
 
 def level_rows(level: str, systems: dict[str, Any]) -> list[str]:
