@@ -41,7 +41,7 @@ def sentences(texts: Sequence[str], most: int = SENTENCES, seed: int = 0) -> lis
 
 
 def scored_pairs(encoder: Encoder, texts: Sequence[str], seed: int = 0) -> Iterator[dict[str, Any]]:
-    """Two pairs for each text, one with a text near it and one with any other, and their cosine by ``encoder``.
+    """Two pairs for each text, one with a text near it and one with any other, and their cosine by ``encoder``, 0 at least.
 
     Args:
         encoder: the model as it was.
@@ -59,7 +59,7 @@ def scored_pairs(encoder: Encoder, texts: Sequence[str], seed: int = 0) -> Itera
             near = np.argpartition(-similarities, count - 1)[:count]
             other = int(generator.integers(len(texts) - 1))
             for place in (int(generator.choice(near)), other + (other >= own)):
-                score = float(np.clip(similarities[place], -1, 1))
+                score = float(np.clip(similarities[place], 0, 1))  # recipes know scores from 0 to 1
                 yield {"sentence1": texts[own], "sentence2": texts[place], "score": round(score, 6)}
 
 
@@ -98,7 +98,6 @@ def recipe_text(model: str, tuned: str, data: str, seed: int = 0) -> str:
         f"output: {json.dumps(tuned)}\n"
         "data:\n"
         f"  - path: {json.dumps(data)}\n"
-        "    scale: [-1, 1]\n"
         "loss: cosine\n"
         "batch_size: 32\n"
         "duplicates: allow  # no text is a negative here\n"
