@@ -59,7 +59,7 @@ def test_lists_and_marks(run, papers):
 
 
 def test_for_you_says_what_it_needs_and_learns(run, papers):
-    assert "save 3 more papers" in run("desk", papers, "--sort", "for-you").stdout
+    assert "learns from 3 papers that you kept, so far there are 0" in run("desk", papers, "--sort", "for-you").stdout
 
 
 def test_what_is_not_there(run, papers):

@@ -61,7 +61,9 @@ def test_what_is_new_and_like_what_was_kept_comes_first_with_its_reason(desk, fi
 def test_too_little_to_learn_from_gives_what_trends_and_says_so(desk, filled):
     keep(desk, "emb0", "emb1")
     found = for_you(desk, {"papers": filled}, 1, "papers", NOW)
-    assert {one.reason for one in found} == {"trending; save 1 more papers and this list learns from them"}
+    assert {one.reason for one in found} == {
+        "trending; this list learns from 3 papers that you kept, so far there are 2"
+    }
     assert set(names(found)) == {f"new{kind}{n}" for kind in ("cook", "emb") for n in range(4)}  # the last days only
 
 

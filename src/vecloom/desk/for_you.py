@@ -30,7 +30,7 @@ SEED = 0
 DAYS = 7
 MOST = 200
 DAY = 86_400
-NOT_YET = "trending; save {} more papers and this list learns from them"
+NOT_YET = "trending; this list learns from {} papers that you kept, so far there are {}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ def for_you(
     positives = _positives(desk, reader_id, index_name, tag)
     touched, since = _touched(desk, reader_id), now - days * DAY
     if len(positives) < LEAST_POSITIVES:
-        why = NOT_YET.format(LEAST_POSITIVES - len(positives))
+        why = NOT_YET.format(LEAST_POSITIVES, len(positives))
         if tag is not None:
             return []
         found = top(desk, index_name, now, limit + len(touched))
