@@ -146,7 +146,7 @@ def sentences(told: dict[str, Any], report: ReadReport) -> list[str]:
     if "written" in told:
         counts = f"{show.count(told['written'], 'record')} written"
     else:
-        counts = f"{told['added']:,} papers new, {told['replaced']:,} changed, {told['unchanged']:,} known already"
+        counts = f"{show.count(told['added'], 'paper')} new, {told['replaced']:,} changed, {told['unchanged']:,} known already"
     more = report.bad_records + report.unreadable - len(report.notes)
     return [
         f"{told['output']}: {counts}, {told['seconds']:,.1f} s.",
