@@ -78,6 +78,7 @@ async def similar(
 ) -> Response:
     """Chunks of other documents, nearest first; a chunk's id asks with that chunk alone."""
     state, began = state_of(request), time.perf_counter()
+    _check_whole(request)
     hits = await state.shelf.ask(name, lambda index: index.similar(id, offset + k, where=where))
     seconds = time.perf_counter() - began
     _count(state, name, "similar", seconds)
@@ -101,11 +102,18 @@ async def add(request: Request, name: Name, sent: Documents) -> Response:
 async def delete(request: Request, name: Name, id: Id) -> Response:  # noqa: A002 - the path's own word
     """404 where it is not there."""
     state = state_of(request)
+    _check_whole(request)
     gone = await state.shelf.change(name, lambda index: index.delete([id]))
     if not gone:
         raise Problem(404, f"There is no document {id!r} in the index.", code="document_not_found", param="id")
     state.metrics.written.add(gone, name, "deleted")
     return _json({"id": id, "deleted": True})
+
+
+def _check_whole(request: Request) -> None:
+    """Refuse a path that ends with a line break: the router drops it, and another document would be meant."""
+    if request.scope["path"].endswith("\n"):
+        raise Problem(404, "No document has a line break at the end of its id.", code="document_not_found", param="id")
 
 
 def _json(content: Any) -> Response:
