@@ -67,8 +67,8 @@ class Dying(Smtp):
         super().send(recipient, content, mark)
 
 
-def run(path, source, port, now, *, statement=0, mail=0):
-    """One run in a process of its own; whether it was killed."""
+def run(path, source, port, *times, statement=0, mail=0):
+    """Runs at these times in a process of their own; whether it was killed."""
     child = os.fork()
     if child == 0:
         desk = opened(path)
@@ -83,7 +83,8 @@ def run(path, source, port, now, *, statement=0, mail=0):
         desk.db.set_trace_callback(trace if statement else None)
         smtp = Dying(SmtpSettings("127.0.0.1", port, "none"), SENDER.address)
         smtp.left = mail
-        digests.run(desk, {"papers": source}, SENDER, smtp, now)
+        for now in times:
+            digests.run(desk, {"papers": source}, SENDER, smtp, now)
         os._exit(0)
     _, status = os.waitpid(child, 0)
     if os.WIFSIGNALED(status):
@@ -98,8 +99,7 @@ def main(folder, port):
             path = Path(folder, f"{kind}{n}.sqlite")
             source = prepare(path, f"{kind}{n}")
             killed = run(path, source, port, NINE, **{kind: n})
-            for later in (HOUR, DAY):
-                run(path, source, port, NINE + later)
+            run(path, source, port, NINE + HOUR, NINE + DAY)
             print(f"{kind}{n}", flush=True)
             if not killed:
                 print("end", flush=True)
