@@ -71,6 +71,7 @@ def test_what_is_not_there(run, papers):
         (("subscribe", papers, "--remove", "7"), "no subscription 7"),
         (("subscribe", papers, "--confirm", "1.2.3.4"), "link is not valid"),
         (("subscribe", papers), "without a query"),
+        (("subscribe", papers, "x", "--where", "nothing = 1"), "not a field"),
         (("subscribe", papers, "x", "--timezone", "Mars/Base"), "no time zone 'Mars/Base'"),
         (("digest", papers, "--preview", "--only", "7"), "no subscription 7"),
     ):

@@ -68,7 +68,7 @@ def subscribe(
       vecloom subscribe papers.index --list
       vecloom subscribe papers.index --remove 2
     """  # noqa: D301 - click wants the character \b, not a backslash
-    desk, _ = opened([index], desk_path)
+    desk, library = opened([index], desk_path)
     if list_all:
         _show([described(desk, one) for one in _every(desk)], as_json, as_rows)
     elif remove:
@@ -79,6 +79,8 @@ def subscribe(
         told = {"email": agree(desk, confirm, now()).email, "confirmed": True}
         _show(told, as_json, lambda told: f"{told['email']} gets mails from now on.")
     else:
+        for source in library.values() if given["where"] else ():
+            source.select(given["where"])  # a filter that does not fit is told now, not by the first run
         _show(described(desk, made(desk, index, query, **given)), as_json, sentence)
 
 
