@@ -196,28 +196,26 @@ def encoded(encoder: Any, texts: Sequence[str]) -> np.ndarray:
 def write(kept: Kept) -> None:
     runs = kept.runs
     lines = ["# A domain's tokenizer for a model", ""]
-    lines += [
-        "| method | tokens of an abstract | cosine to the original | structure | found | Cranfield nDCG@10 | STSb |"
-    ]
-    lines += ["| --- | --- | --- | --- | --- | --- | --- |"]
-    floor = [f"{runs['random 0'][what]:.{3 if what == 'cosine' else 1}f}" for what in MEASURES]
-    lines.append(f"| random (one seed) | {' | '.join(floor)} |")
-    for name in ("as it is", *HEURISTICS, "mean, tuned"):
+    lines += ["| method | seeds | tokens of an abstract | cosine | structure | found | Cranfield nDCG@10 | STSb |"]
+    lines += ["| --- | --- | --- | --- | --- | --- | --- | --- |"]
+    for name in ("as it is", "random", *HEURISTICS, "mean, tuned"):
+        seeds = [seed for seed in SEEDS if f"{name} {seed}" in runs]
         cells = [
-            cell([runs[f"{name} {seed}"][what] for seed in SEEDS], 3 if what == "cosine" else 1) for what in MEASURES
+            shown([runs[f"{name} {seed}"][what] for seed in seeds], 3 if what == "cosine" else 1) for what in MEASURES
         ]
-        lines.append(f"| {name} | {' | '.join(cells)} |")
+        lines += [f"| {name} | {len(seeds)} | {' | '.join(cells)} |"] if seeds else []
     lines += ["", "Differences to `mean`, on the same tokenizers:", ""]
-    lines += ["| method | structure | Cranfield nDCG@10 | STSb |", "| --- | --- | --- | --- |"]
+    lines += ["| method | seeds | structure | Cranfield nDCG@10 | STSb |", "| --- | --- | --- | --- | --- |"]
     for name in (*(method for method in HEURISTICS if method != "mean"), "mean, tuned"):
-        cells = []
-        for what in ("structure", "ndcg", "stsb"):
-            gains = [runs[f"{name} {seed}"][what] - runs[f"mean {seed}"][what] for seed in SEEDS]
-            cells.append(cell(gains, 1, True))
-        lines.append(f"| {name} | {' | '.join(cells)} |")
+        seeds = [seed for seed in SEEDS if f"{name} {seed}" in runs and f"mean {seed}" in runs]
+        gains = [
+            shown([runs[f"{name} {seed}"][what] - runs[f"mean {seed}"][what] for seed in seeds], 1, sign=True)
+            for what in ("structure", "ndcg", "stsb")
+        ]
+        lines += [f"| {name} | {len(seeds)} | {' | '.join(gains)} |"] if seeds else []
     lines += [
         "",
-        "Mean over three seeds (which abstracts the tokenizer saw, and what is drawn) and its 95 % t interval.",
+        "Mean over seeds (which abstracts the tokenizer saw, and what is drawn); a 95 % t interval where there are three.",
     ]
     lines += [
         "",
@@ -228,7 +226,7 @@ def write(kept: Kept) -> None:
     lines += ["| --- | --- | --- | --- | --- | --- | --- |"]
     start = runs["as it is 0"]
     lines += [f"| as it is | 30,522 | 91 | {start['tokens']:.1f} | {start['ndcg']:.1f} | {start['stsb']:.1f} | |"]
-    for name in RESIZED:
+    for name in (name for name in RESIZED if name in runs):
         run = runs[name]
         lines.append(
             f"| {name} | {run['vocabulary']:,} | {run['size'] / 1e6:.0f} | {run['tokens']:.1f} | {run['ndcg']:.1f} | "
@@ -236,6 +234,13 @@ def write(kept: Kept) -> None:
         )
     lines += ["", f"Made by `python experiments/tokenizer_transfer.py` on {machine()['processor']}."]
     report("tokenizer_transfer", lines)
+
+
+def shown(values: Sequence[float], digits: int, *, sign: bool = False) -> str:
+    """A mean with its interval; without one where there are fewer than three values."""
+    if len(values) > 2:
+        return cell(values, digits, sign)
+    return f"{np.mean(values) if values else np.nan:{'+' if sign else ''}.{digits}f}"
 
 
 if __name__ == "__main__":
