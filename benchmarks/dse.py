@@ -7,7 +7,8 @@ Models are those that ``experiments/dse.py`` left in ``--models`` (run it first)
 A student's candidates are encoded once, before any query; a query then costs its own vector and the head over all vectors. What
 is in the vectors does not change that time, so those of ``--sample`` sentences of the Brown corpus are repeated up to
 ``--candidates``. The cross-encoder reads every pair: it is timed on ``--sample`` of them, and its time for all is scaled up.
-Rounds are interleaved, medians of three; queries are sentences of STSb test.
+Rounds are interleaved, medians of three, in seconds of the processor, so that other work on the machine counts little. Queries
+are sentences of STSb test.
 
 Quality is Spearman x 100 on STSb test, from the experiment. Two more rows need no training, since speed does not depend on
 weights: the "concat" head on the mean of the four layers (a quarter of the width), and the inner product ("dot").
@@ -36,6 +37,8 @@ from vecloom.runtime import cpu
 
 RESULT = Path(__file__).with_name("results") / "dse.json"
 ROUNDS = 3
+Times = dict[str, list[tuple[float, float]]]
+"""For each system and round, seconds of the processor and by the clock."""
 STUDENTS = {
     "student, concat head (DSE)": "concat_c_=_0.5_(DSE)",
     "student, cosine head": "cosine_c_=_0.5",
@@ -125,9 +128,9 @@ def vectors_of(scorers: dict[str, PairScorer], texts: list[str], count: int) -> 
 
 def measured(
     teacher: Any, scorers: dict[str, PairScorer], known: dict[str, np.ndarray], sample: list[str], asked: list[str]
-) -> dict[str, list[float]]:
+) -> Times:
     """Seconds of each system in each round; the cross-encoder's for its sample."""
-    times: dict[str, list[float]] = {}
+    times: Times = {}
     teacher(asked[0], sample[:64])
     for scorer in scorers.values():
         scorer.score(asked[0], sample[:64])
@@ -136,22 +139,24 @@ def measured(
             "cross-encoder": lambda query=query: teacher(query, sample),
             **{name: lambda query=query, name=name: scorers[name].score(query, known[name]) for name in scorers},
         }.items():
-            begun = time.perf_counter()
+            begun = time.process_time(), time.perf_counter()
             run()
-            times.setdefault(name, []).append(time.perf_counter() - begun)
-        print({name: round(values[-1], 3) for name, values in times.items()}, flush=True)
+            now = time.process_time(), time.perf_counter()
+            times.setdefault(name, []).append((now[0] - begun[0], now[1] - begun[1]))
+        print({name: [round(value, 3) for value in values[-1]] for name, values in times.items()}, flush=True)
     return times
 
 
-def told(times: dict[str, list[float]], scorers: dict[str, PairScorer], options: argparse.Namespace) -> dict[str, Any]:
+def told(times: Times, scorers: dict[str, PairScorer], options: argparse.Namespace) -> dict[str, Any]:
     scale = options.candidates / options.sample
     seconds = {
-        name: statistics.median(values) * (scale if name == "cross-encoder" else 1) for name, values in times.items()
+        name: statistics.median(cpu_time for cpu_time, _ in values) * (scale if name == "cross-encoder" else 1)
+        for name, values in times.items()
     }
     quality = qualities()
     systems = {
         name: {
-            "seconds": value,
+            "cpu_seconds": value,
             "speed_up": seconds["cross-encoder"] / value,
             "width": scorers[name].head.dim if name in scorers else None,
             "spearman": quality.get(name),

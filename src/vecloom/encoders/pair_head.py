@@ -113,7 +113,8 @@ class PairHead(Module):  # type: ignore[misc]
             made: Tensor = self.layers((candidates @ vector).unsqueeze(-1))
             return made
         if self.features == "cosine":
-            return pair_features(vector.expand_as(candidates), candidates, "cosine")
+            lengths = candidates.norm(dim=1).mul_(vector.norm()).clamp_(min=1e-8)
+            return ((candidates @ vector) / lengths).unsqueeze(-1)
         first = self.layers[0]
         own, other, product, distance = first.weight.split(self.dim, dim=1)
         if turned:
