@@ -130,6 +130,9 @@ class _WithTexts:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._model, name)
 
+    def __getitem__(self, place: int) -> Any:
+        return self._model[place]
+
     def preprocess(self, texts: list[str]) -> dict[str, Any]:
         return {**self._model.preprocess(texts), "texts": texts}
 
