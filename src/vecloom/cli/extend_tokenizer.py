@@ -53,7 +53,7 @@ def tokenizer(
     """Give a model another tokenizer, with embeddings made out of those it has.
 
     What both vocabularies have is copied, the rest composed; no training. The model keeps its special tokens and what it
-    puts around a text. With --recipe, 'vecloom train' then brings back some of what was lost.
+    puts around a text. --recipe writes what 'vecloom train' needs to tune the result.
 
     \b
     Examples:
