@@ -91,7 +91,7 @@ def train(
     )
     callbacks = getattr(loss, "callbacks", [])
     values = []
-    network, forward = model[0], model[0].forward
+    network, forward, own = model[0], model[0].forward, model[0].__dict__.get("forward")
     network.forward = lambda *given, **named: _in_float32(_autocast_call(forward, given, named))
     for step, (columns, labels) in enumerate(batches):
         state = SimpleNamespace(global_step=step, max_steps=len(batches))
@@ -108,7 +108,8 @@ def train(
         values.append(value.item())
         if after_step is not None:
             after_step(step)
-    del network.forward  # the class has its own
+    del network.forward  # back to the class' own, or to what the caller had put there
+    network.__dict__.update({"forward": own} if own else {})
     model.eval()
     return values
 
