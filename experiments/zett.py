@@ -220,7 +220,7 @@ def one_seed(seed: int, folder: Path, texts: Texts, kept: Kept, wanted: np.ndarr
         told = train_hypernetwork(
             "minilm", texts.training, hypernetwork, Settings(**TRAINING, seed=seed), overwrite=True
         )
-        return told.as_dict()
+        return {name: value for name, value in told.as_dict().items() if name != "output"}
 
     def make(model: str, name: str) -> Path:
         place = folder / f"{Path(model).name} {name}"
@@ -273,6 +273,11 @@ def looked(found: dict[str, dict[str, float]]) -> list[str]:
     ]
 
 
+def said(values: list[float], digits: int = 1, sign: bool = False) -> str:
+    """The mean over seeds with its interval; one seed has none."""
+    return cell(values, digits, sign) if len(values) > 1 else f"{values[0]:{'+' if sign else ''}.{digits}f}"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
@@ -299,7 +304,7 @@ def main() -> None:
 def write(kept: Kept) -> None:
     """The page."""
     seeds = [seed for seed in range(20) if f"tuned {TUNED[-1]} {seed}" in kept.runs]
-    if len(seeds) < 2:
+    if not seeds:
         return
 
     def values(name: str, measure: str) -> list[float]:
@@ -312,12 +317,15 @@ def write(kept: Kept) -> None:
     lines = ["# ZeTT beside the heuristics", "", *table(values, own, sister), "", *differences(gap), ""]
     lines += said_tokens(kept, seeds)
     shapes = kept.runs[f"hypernetwork {seeds[0]}"]
+    spread = f"Mean over {len(seeds)} seeds (tokenizer, hypernetwork, order) and its 95 % t interval."
+    if len(seeds) == 1:
+        spread = "One seed, so there are no intervals, and small differences say nothing."
     lines += [
         "",
-        f"Mean over {len(seeds)} seeds (tokenizer, hypernetwork, order) and its 95 % t interval. The hypernetwork has "
+        f"{spread} The hypernetwork has "
         f"{shapes['parameters']:,} numbers; {TRAINING['steps']} steps of {TRAINING['batch_size']} texts took "
         f"{np.mean([kept.runs[f'hypernetwork {seed}']['seconds'] for seed in seeds]):,.0f} s a seed on a busy core.",
-        f"Made by `python experiments/zett.py` on {machine()['processor']}.",
+        f"Made by `python experiments/zett.py --seeds {' '.join(map(str, seeds))}` on {machine()['processor']}.",
     ]
     report("zett", lines)
 
@@ -330,14 +338,14 @@ def table(values: Callable[[str, str], list[float]], own: Any, sister: Any) -> l
         f"| MiniLM's own tokenizer | {own['STSb']:.1f} | {own['Cranfield']:.1f} | 1 | {sister['STSb']:.1f} |",
     ]
     for name in METHODS:
-        tail = cell(values(f"sibling {name}", "STSb")) if name in SIBLING else "-"
+        tail = said(values(f"sibling {name}", "STSb")) if name in SIBLING else "-"
         lines.append(f"| {_cells(name, name, values)} | {tail} |")
     lines += [f"| {_cells(f'{name}, tuned', f'tuned {name}', values)} | - |" for name in TUNED]
     return lines
 
 
 def _cells(label: str, name: str, values: Callable[[str, str], list[float]]) -> str:
-    measures = cell(values(name, "STSb")), cell(values(name, "Cranfield")), cell(values(name, "cosine"), 3)
+    measures = said(values(name, "STSb")), said(values(name, "Cranfield")), said(values(name, "cosine"), 3)
     return f"{label} | {' | '.join(measures)}"
 
 
@@ -354,12 +362,12 @@ def differences(gap: Callable[[str, str, str], list[float]]) -> list[str]:
             for name in others:
                 pair = (f"{before}{ours}", f"{before}{name}")
                 cells = [
-                    cell(gap(*pair, measure), digits, True)
+                    said(gap(*pair, measure), digits, True)
                     for measure, digits in (("STSb", 1), ("Cranfield", 1), ("cosine", 3))
                 ]
                 lines.append(f"| {before}{ours} - {name} | {' | '.join(cells)} |")
     for name in SIBLING[:2]:
-        gaps = {ours: cell(gap(f"sibling {ours}", f"sibling {name}", "STSb"), 1, True) for ours in SIBLING[2:]}
+        gaps = {ours: said(gap(f"sibling {ours}", f"sibling {name}", "STSb"), 1, True) for ours in SIBLING[2:]}
         lines += [f"| sibling: {ours} - {name} | {said} | - | - |" for ours, said in gaps.items()]
     return lines
 
