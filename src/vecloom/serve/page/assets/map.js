@@ -1,23 +1,23 @@
 "use strict";
-// The map: points by WebGL, labels and lasso on a canvas above it. A point is two uint16 (place) and a byte (colour).
+// The map: points by WebGL, labels and lasso on a canvas above it. A point is two uint16 (place) and four bytes (colour and
+// strength); colours are worked out here when they change, which is seldom, and not by the shader in every frame.
 
 const SHADER = {
   vertex: `
-    attribute vec2 place; attribute float code; attribute float lit;
-    uniform vec2 centre; uniform vec2 zoom; uniform float size; uniform float dim; uniform sampler2D colours;
+    attribute vec2 place; attribute vec4 tint;
+    uniform vec2 centre; uniform vec2 zoom; uniform mediump float size;
     varying vec4 colour;
     void main() {
       gl_Position = vec4((place - centre) * zoom, 0.0, 1.0);
-      gl_PointSize = size * (lit > 0.5 ? 2.5 : 1.0);
-      vec4 own = texture2D(colours, vec2((code + 0.5) / 256.0, 0.5));
-      colour = lit > 0.5 ? own : vec4(own.rgb, own.a * dim);
+      gl_PointSize = size * (tint.a > 0.9 ? 2.5 : 1.0);
+      colour = vec4(tint.rgb, 1.0) * min(tint.a, 0.8);
     }`,
   fragment: `
-    precision mediump float; varying vec4 colour;
+    precision mediump float; varying vec4 colour; uniform mediump float size;
     void main() {
-      float far = distance(gl_PointCoord, vec2(0.5));
-      if (far > 0.5) discard;
-      gl_FragColor = vec4(colour.rgb, 1.0) * colour.a;
+      vec2 away = gl_PointCoord - 0.5;
+      if (size > 2.5 && dot(away, away) > 0.25) discard;
+      gl_FragColor = colour;
     }`,
 };
 const holder = document.getElementById("map");
@@ -80,19 +80,34 @@ function prepare() {
   gl.useProgram(program);
   gl.enable(gl.BLEND);
   gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
-  fill("place", places, 2, gl.UNSIGNED_SHORT, true);
-  gl.bindTexture(gl.TEXTURE_2D, gl.createTexture());
-  for (const side of [gl.TEXTURE_MIN_FILTER, gl.TEXTURE_MAG_FILTER]) gl.texParameteri(gl.TEXTURE_2D, side, gl.NEAREST);
+  fill("place", places, 2, gl.UNSIGNED_SHORT);
 }
 
 const buffers = {};
-function fill(name, values, width, kind, scaled) {
-  buffers[name] ??= gl.createBuffer();
-  gl.bindBuffer(gl.ARRAY_BUFFER, buffers[name]);
+function fill(name, values, width, kind) {
+  buffers[name] ??= { buffer: gl.createBuffer(), at: gl.getAttribLocation(program, name), width, kind };
+  gl.bindBuffer(gl.ARRAY_BUFFER, buffers[name].buffer);
   gl.bufferData(gl.ARRAY_BUFFER, values, gl.STATIC_DRAW);
-  const at = gl.getAttribLocation(program, name);
-  gl.enableVertexAttribArray(at);
-  gl.vertexAttribPointer(at, width, kind, scaled, 0, 0);
+  gl.enableVertexAttribArray(buffers[name].at);
+}
+
+// While the map moves and frames come slower than 30 a second, only every n-th point is drawn; all of them when it rests.
+const SLOW = 36, FEWEST = 12;
+let every = 1, last = 0, rest = 0, resting = false;
+
+function points(time) {
+  const gap = time - last;
+  last = time;
+  if (gap > SLOW && gap < 250 && every < FEWEST) every++;
+  const step = resting ? 1 : every;
+  for (const { buffer, at, width, kind } of Object.values(buffers)) {
+    gl.bindBuffer(gl.ARRAY_BUFFER, buffer);
+    gl.vertexAttribPointer(at, width, kind, true, 4 * step, 0);
+  }
+  gl.drawArrays(gl.POINTS, 0, Math.ceil(count / step));
+  clearTimeout(rest);
+  if (step > 1) rest = setTimeout(() => { resting = true; draw(); }, 150);
+  resting = false;
 }
 
 function hue(code) {
@@ -107,11 +122,7 @@ function hue(code) {
 }
 
 function recolour() {
-  const colours = new Uint8Array(1024);
-  for (let code = 0; code < 256; code++) colours.set([...hue(code), 200], 4 * code);
-  gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA, 256, 1, 0, gl.RGBA, gl.UNSIGNED_BYTE, colours);
-  fill("code", codes, 1, gl.UNSIGNED_BYTE, false);
-  fill("lit", lit, 1, gl.UNSIGNED_BYTE, false);
+  tint();
   legend.replaceChildren(...(codes === own ? [] : names.slice(0, 24).map((name, code) => {
     const item = document.createElement("li");
     const [r, g, b] = hue(code);
@@ -126,6 +137,16 @@ function recolour() {
   draw();
 }
 
+function tint() {
+  const colours = Array.from({ length: 256 }, (_, code) => hue(code)), tints = new Uint8Array(4 * count);
+  for (let i = 0; i < count; i++) {
+    const [r, g, b] = colours[codes[i]];
+    tints[4 * i] = r, tints[4 * i + 1] = g, tints[4 * i + 2] = b;
+    tints[4 * i + 3] = lit[i] ? 255 : anyLit ? 50 : 200;
+  }
+  fill("tint", tints, 4, gl.UNSIGNED_BYTE);
+}
+
 function span() {  // half of the view's width and height in map units
   const half = 0.53 / view.scale, shape = canvas.clientWidth / canvas.clientHeight;
   return shape > 1 ? [half * shape, half] : [half, half / shape];
@@ -134,7 +155,7 @@ function span() {  // half of the view's width and height in map units
 function draw() {
   if (drawing || !program) return;
   drawing = true;
-  requestAnimationFrame(() => {
+  requestAnimationFrame((time) => {
     drawing = false;
     const ratio = devicePixelRatio || 1;
     for (const one of [canvas, over]) {
@@ -147,8 +168,7 @@ function draw() {
     gl.uniform2f(gl.getUniformLocation(program, "centre"), view.x, view.y);
     gl.uniform2f(gl.getUniformLocation(program, "zoom"), 1 / w, -1 / h);
     gl.uniform1f(gl.getUniformLocation(program, "size"), ratio * Math.max(1.5, Math.min(12, (260 / Math.sqrt(count)) * Math.sqrt(view.scale))));
-    gl.uniform1f(gl.getUniformLocation(program, "dim"), anyLit ? 0.25 : 1);
-    gl.drawArrays(gl.POINTS, 0, count);
+    points(time);
     drawOver(ratio);
     vecloomMap.frames++;
   });
@@ -251,11 +271,11 @@ document.getElementById("lasso").addEventListener("click", (event) => {
 
 // --- asking ---
 
-let hovered = -1, resting = 0;
+let hovered = -1, pause = 0;
 function hover(x, y) {
   if (!count) return;
-  clearTimeout(resting);
-  resting = setTimeout(async () => {
+  clearTimeout(pause);
+  pause = setTimeout(async () => {
     const [mx, my] = onMap(x, y), near = onMap(x + 8, y)[0] - mx;
     let best = -1, least = (near * 65535) ** 2;
     for (let i = 0; i < count; i++) {
@@ -308,7 +328,7 @@ async function light(query, found) {
   lit.fill(0);
   for (const place of found ?? []) lit[place] = 1;
   anyLit = Boolean(found?.length);
-  fill("lit", lit, 1, gl.UNSIGNED_BYTE, false);
+  tint();
   draw();
   if (query) await showList(`Nearest to “${query}”`, found);
 }
