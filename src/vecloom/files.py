@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from vecloom.errors import OutputError
+from vecloom.errors import OutputError, UsageError
 
 
 def cache_dir(*parts: str) -> Path:
@@ -80,6 +80,42 @@ def check_free(target: Path) -> None:
     """
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise OutputError(f"{target} exists and is not an empty folder.", "Choose another, or remove it first.")
+
+
+def check_output(target: Path, *, overwrite: bool) -> None:
+    """Have a place for a folder that a command was told to write.
+
+    Raises:
+        UsageError: something is there.
+        OutputError: the folder above is missing or a file.
+    """
+    if target.is_file() or (target.is_dir() and any(target.iterdir()) and not overwrite):
+        raise UsageError(f"{target} exists.", "Choose another output, or add --overwrite.")
+    above = target.absolute().parent
+    if not above.is_dir():
+        raise OutputError(f"The folder {above} does not exist.", "Make it first.")
+
+
+@contextmanager
+def one_process(folder: Path, taken: str) -> Iterator[None]:
+    """Keep other processes out of a folder while the block runs, by a lock beside it.
+
+    Raises:
+        UsageError: another process holds the lock; ``taken`` says so.
+    """
+    from filelock import FileLock, Timeout
+
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder.with_name(f".{folder.name}.lock"), timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise UsageError(taken, "Wait for it, or stop it.") from None
+    try:
+        yield
+    finally:
+        lock.release()
+        Path(lock.lock_file).unlink(missing_ok=True)
 
 
 def _aside(target: Path) -> Path:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import difflib
-import importlib
 import os
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from vecloom.cli import options, show
+from vecloom.cli.lazy import LazyGroup
 from vecloom.errors import UsageError
 
 if TYPE_CHECKING:
@@ -30,20 +30,10 @@ _OWN = {"model", "to", "out", "method", "source_length", "overwrite", "progress"
 """What is no option of a method."""
 
 
-class Extensions(click.Group):
+class Extensions(LazyGroup):
     """A group whose first word may also be a model: that is ``positions``."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """The words in the order in which one needs them."""
-        return list(EXTENSIONS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import the module of a word and return its command."""
-        if cmd_name not in EXTENSIONS:
-            return None
-        module, _, name = EXTENSIONS[cmd_name].partition(":")
-        command: click.Command = getattr(importlib.import_module(module), name or cmd_name)
-        return command
+    homes = EXTENSIONS
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Put ``positions`` before anything that is neither a word nor a call for help."""

@@ -80,10 +80,10 @@ def temperature(
         raise UsageError("There is no output.", "Name a folder with -o, or ask with --explain or --diagnose.")
     from pathlib import Path
 
-    from vecloom.extend.output import check_target
     from vecloom.extend.temperature import set_temperature
+    from vecloom.files import check_output
 
-    check_target(Path(output), overwrite=overwrite)
+    check_output(Path(output), overwrite=overwrite)
     found: dict[str, Any] = {}
     if not taus:
         if not corpus:

@@ -63,15 +63,15 @@ def vocabulary(
     from pathlib import Path
 
     from vecloom.cli.extend_tokenizer import corpus_texts
-    from vecloom.extend.output import check_target
     from vecloom.extend.vocabulary.resize import plan_resize, resize_vocabulary
+    from vecloom.files import check_output
 
     if scripts and not trim:
         raise UsageError("--script needs --trim.", "Add it.")
     if not corpus and (add or not scripts):
         raise UsageError("There is no corpus.", "Name files or folders with texts of your own.")
     if output:
-        check_target(Path(output), overwrite=overwrite)
+        check_output(Path(output), overwrite=overwrite)
     elif not explain:
         raise UsageError("There is no output.", "Name a folder with -o, or ask with --explain.")
     if not trim and not add:

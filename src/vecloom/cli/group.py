@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import difflib
-import importlib
 from typing import Any
 
 import click
 
 from vecloom import __version__
 from vecloom.cli import failures
+from vecloom.cli.lazy import LazyGroup
 from vecloom.cli.options import debug_option
 
 VERBS = {
@@ -35,20 +35,10 @@ VERBS = {
 """Each verb and the module that holds a command of its name, or of the name after the colon."""
 
 
-class Verbs(click.Group):
+class Verbs(LazyGroup):
     """A group that imports a verb when it is called, and turns errors into sentences."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Verbs in the order in which one needs them."""
-        return list(VERBS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import the module of a verb and return its command."""
-        if cmd_name not in VERBS:
-            return None
-        module, _, name = VERBS[cmd_name].partition(":")
-        command: click.Command = getattr(importlib.import_module(module), name or cmd_name)
-        return command
+    homes = VERBS
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

@@ -11,9 +11,10 @@ from typing import Any
 
 from vecloom.errors import UsageError
 from vecloom.extend.card import write_card
-from vecloom.extend.output import changed_copy, check_target
+from vecloom.extend.output import changed_copy
 from vecloom.extend.source import Source, open_source
 from vecloom.extend.table import DEFAULTS, Method, canonical, check_call
+from vecloom.files import check_output
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,7 @@ def extend_context(
     began = time.perf_counter()
     plan = plan_context(model, to=to, method=method, source_length=source_length, **options)
     target = Path(out)
-    check_target(target, overwrite=overwrite)
+    check_output(target, overwrite=overwrite)
     if target.exists() and target.resolve() == plan.source.path.resolve():
         raise UsageError(f"{out} is the model itself.", "Choose another output.")
     with changed_copy(plan.source.path, target) as made:

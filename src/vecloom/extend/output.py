@@ -9,26 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from vecloom.errors import ModelError, OutputError, UsageError, from_os_error
+from vecloom.errors import ModelError, from_os_error
 from vecloom.files import atomic_folder
 from vecloom.runtime.directory import ModelSpec
 
 _LEFT_OUT = {"onnx", "openvino", ".git", ".gitattributes", "training_args.bin", "optimizer.pt", "README.md"}
 """What belongs to the unchanged model alone: other forms of its weights, its training, its card."""
-
-
-def check_target(target: Path, *, overwrite: bool) -> None:
-    """Have a place to write to.
-
-    Raises:
-        UsageError: something is there.
-        OutputError: the folder above is missing.
-    """
-    if target.is_file() or (target.is_dir() and any(target.iterdir()) and not overwrite):
-        raise UsageError(f"{target} exists.", "Choose another output, or add --overwrite.")
-    above = target.absolute().parent
-    if not above.is_dir():
-        raise OutputError(f"The folder {above} does not exist.", "Make it first.")
 
 
 @contextmanager

@@ -27,8 +27,9 @@ from typing import TYPE_CHECKING, Any
 from vecloom.encoders.resolve import kind_of, resolve
 from vecloom.errors import ModelError, UsageError
 from vecloom.extend.card import card_text
-from vecloom.extend.output import changed_copy, check_target, replace_tensors, update_json
+from vecloom.extend.output import changed_copy, replace_tensors, update_json
 from vecloom.extend.weights import tensor_names, weight_files
+from vecloom.files import check_output
 from vecloom.runtime.directory import ModelSpec, read_spec
 
 if TYPE_CHECKING:
@@ -245,7 +246,7 @@ def set_temperature(
     began = time.perf_counter()
     spec, target = open_attention(model), Path(output)
     wanted = checked_taus(taus, layer_count(spec.config))
-    check_target(target, overwrite=overwrite)
+    check_output(target, overwrite=overwrite)
     if target.exists() and target.resolve() == spec.path.resolve():
         raise UsageError(f"{output} is the model itself.", "Choose another output.")
     with changed_copy(spec.path, target) as made:

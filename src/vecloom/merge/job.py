@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vecloom.errors import MissingExtraError
+from vecloom.files import check_output
 from vecloom.merge.card import merge_record, write_card
 from vecloom.merge.checks import check_models
 from vecloom.merge.directory import ModelDirectory, open_model
-from vecloom.merge.output import check_target, write_model
+from vecloom.merge.output import write_model
 from vecloom.merge.recipe import Recipe, bind
 from vecloom.merge.table import check_call, method_of
 from vecloom.merge.values import layer_count
@@ -95,7 +96,7 @@ def run(
     _check_torch()
     began = time.perf_counter()
     target = Path(output)
-    check_target(target, overwrite=overwrite)
+    check_output(target, overwrite=overwrite)
     inputs = open_inputs(recipe, device)
     options = bind(recipe, layer_count(inputs.models[0].tensors)) | data_options(recipe, inputs, device, data)
     with ThreadPoolExecutor(1) as pool:

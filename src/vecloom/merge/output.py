@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vecloom.errors import OutputError, UsageError, from_os_error
+from vecloom.errors import from_os_error
 from vecloom.files import atomic_folder
 from vecloom.merge.directory import ModelDirectory
 from vecloom.merge.weights import kind_of, write_tensors
@@ -18,20 +18,6 @@ if TYPE_CHECKING:
 _LEFT_OUT = {"onnx", "openvino", "README.md", ".git", ".gitattributes", "training_args.bin", "optimizer.pt"}
 """What belongs to the first model alone: other forms of its weights, its card, its training."""
 _WEIGHTS = {".safetensors", ".bin", ".pt", ".pth", ".h5", ".msgpack", ".ot"}
-
-
-def check_target(target: Path, *, overwrite: bool) -> None:
-    """Have a place to write to.
-
-    Raises:
-        UsageError: something is there.
-        OutputError: the folder above is missing or a file.
-    """
-    if target.is_file() or (target.is_dir() and any(target.iterdir()) and not overwrite):
-        raise UsageError(f"{target} exists.", "Choose another output, or add --overwrite.")
-    above = target.absolute().parent
-    if not above.is_dir():
-        raise OutputError(f"The folder {above} does not exist.", "Make it first.")
 
 
 def write_model(

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from vecloom.errors import UsageError
-from vecloom.files import sync, write_text
+from vecloom.files import one_process, sync, write_text
 
 MARK = "vecloom.json"
 LOSS_STATE = "loss_state.pt"
@@ -113,18 +113,5 @@ class RunFolder:
         Raises:
             UsageError: another process trains here.
         """
-        from filelock import FileLock, Timeout
-
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(self.path.with_name(f".{self.path.name}.lock"), timeout=0)
-        try:
-            lock.acquire()
-        except Timeout:
-            raise UsageError(
-                f"Another process trains {self.output} at the moment.", "Wait for it, or stop it."
-            ) from None
-        try:
+        with one_process(self.path, f"Another process trains {self.output} at the moment."):
             yield
-        finally:
-            lock.release()
-            Path(lock.lock_file).unlink(missing_ok=True)

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vecloom.errors import UsageError
-from vecloom.extend.output import check_target
 from vecloom.extend.vocabulary.add import LEAST, Word, frequent_words, with_words
 from vecloom.extend.vocabulary.alignment import align
 from vecloom.extend.vocabulary.fitting import Fitted, Target
 from vecloom.extend.vocabulary.methods import Context, mean
 from vecloom.extend.vocabulary.transfer import Opened, open_model, tokens_per_text, write_vocabulary
 from vecloom.extend.vocabulary.trim import tokens_to_keep, trimmed
+from vecloom.files import check_output
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -127,7 +127,7 @@ def resize_vocabulary(
     """
     began = time.perf_counter()
     target = Path(output)
-    check_target(target, overwrite=overwrite)
+    check_output(target, overwrite=overwrite)
     plan = plan_resize(model, texts, trim=trim, add=add, least=least, scripts=scripts)
     opened = plan.opened
     if target.exists() and target.resolve() == opened.spec.path.resolve():

@@ -20,7 +20,7 @@ from vecloom.encoders.protocol import Vectors
 from vecloom.encoders.resolve import kind_of, resolve
 from vecloom.errors import ModelError, UsageError
 from vecloom.extend.card import card_text
-from vecloom.extend.output import changed_copy, check_target, replace_tensors
+from vecloom.extend.output import changed_copy, replace_tensors
 from vecloom.extend.source import ABSOLUTE
 from vecloom.extend.vocabulary.alignment import Alignment, align
 from vecloom.extend.vocabulary.auxiliary import WordVectors
@@ -29,6 +29,7 @@ from vecloom.extend.vocabulary.methods import Context, check_options, method_nam
 from vecloom.extend.vocabulary.special import read_roles
 from vecloom.extend.vocabulary.tables import Tables, read_tables
 from vecloom.extend.vocabulary.tokenizer_files import write_tokenizer
+from vecloom.files import check_output
 from vecloom.runtime.directory import ModelSpec, read_spec, read_tokenizer
 
 if TYPE_CHECKING:
@@ -197,7 +198,7 @@ def transfer_tokenizer(
     """
     began = time.perf_counter()
     target = Path(output)
-    check_target(target, overwrite=overwrite)
+    check_output(target, overwrite=overwrite)
     plan = plan_transfer(model, tokenizer, method=method, options=options)
     if target.exists() and target.resolve() == plan.opened.spec.path.resolve():
         raise UsageError(f"{output} is the model itself.", "Choose another output.")

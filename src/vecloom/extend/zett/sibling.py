@@ -21,11 +21,12 @@ import numpy as np
 
 from vecloom.errors import ModelError, UsageError
 from vecloom.extend.card import card_text
-from vecloom.extend.output import changed_copy, check_target, replace_tensors
+from vecloom.extend.output import changed_copy, replace_tensors
 from vecloom.extend.vocabulary.fitting import Fitted, fit, read_target
 from vecloom.extend.vocabulary.tokenizer_files import write_tokenizer
 from vecloom.extend.vocabulary.transfer import Opened, open_model
 from vecloom.extend.weights import weight_files
+from vecloom.files import check_output
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -98,7 +99,7 @@ def apply_to_finetuned(
     if not 0 <= weight <= 1:
         raise UsageError(f"weight={weight} is not possible.", "Use 0 to 1.")
     target = Path(output)
-    check_target(target, overwrite=overwrite)
+    check_output(target, overwrite=overwrite)
     sibling, before, after = (open_model(name) for name in (finetuned, base, transferred))
     if sibling.tokenizer.get_vocab() != before.tokenizer.get_vocab():
         raise ModelError(

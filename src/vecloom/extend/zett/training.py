@@ -22,7 +22,6 @@ import numpy as np
 import torch
 
 from vecloom.errors import MissingExtraError, ModelError, UsageError, VecloomError, first_line
-from vecloom.extend.output import check_target
 from vecloom.extend.vocabulary.surfaces import Surfaces
 from vecloom.extend.zett.corpus import digest
 from vecloom.extend.zett.encoder import FrozenEncoder, frame_ids
@@ -33,6 +32,7 @@ from vecloom.extend.zett.network import Hypernetwork, Shape, fresh, rows_by_leng
 from vecloom.extend.zett.run_folder import RunFolder
 from vecloom.extend.zett.settings import Settings
 from vecloom.extend.zett.storage import Trained, layout, save
+from vecloom.files import check_output
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -166,7 +166,7 @@ def train_hypernetwork(
     chosen, target = settings or Settings(), Path(output)
     check_torch()
     check_device(device)
-    check_target(target, overwrite=overwrite)
+    check_output(target, overwrite=overwrite)
     folder = RunFolder(target)
     with folder.locked():
         if not resume:

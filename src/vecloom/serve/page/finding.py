@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -60,7 +59,7 @@ class Answer:
     dated: bool = False
     milliseconds: float = 0
     trouble: str = ""
-    asked: bool = field(default=False)
+    asked: bool = False
 
 
 def answer(index: Index, question: Question) -> Answer:
@@ -179,8 +178,3 @@ def _choices(pairs: Sequence[tuple[Scalar, int]], chosen: Sequence[str]) -> list
     found = [Choice(shown(value), count, shown(value) in chosen) for value, count in pairs]
     missing = [Choice(value, 0, True) for value in chosen if value not in {choice.value for choice in found}]
     return [*found, *missing]
-
-
-def as_json(found: Answer) -> dict[str, Any]:
-    """Titles and links alone, for scripts of the map."""
-    return {"entries": [{"id": one.id, "title": one.title, "score": one.score} for one in found.entries]}
