@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from vecloom.cli import options, show
+from vecloom.cli import options, progress, show
 from vecloom.errors import UsageError
 
 if TYPE_CHECKING:
@@ -143,26 +142,8 @@ def sentence(summary: HypernetworkSummary) -> str:
 @contextmanager
 def watching() -> Iterator[Progress | None]:
     """A bar over steps on a terminal, nothing elsewhere."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich import progress as rich
-    from rich.console import Console
-
-    columns = [
-        rich.TextColumn("{task.description}"),
-        rich.BarColumn(),
-        rich.MofNCompleteColumn(),
-        rich.TextColumn("{task.fields[now]}"),
-        rich.TimeRemainingColumn(),
-    ]
-    with rich.Progress(*columns, console=Console(stderr=True), transient=True) as drawn:
-        task = drawn.add_task("Training", total=None, now="")
-
-        def tell(step: Step) -> None:
-            drawn.update(task, completed=step.step, total=step.steps, now=line(step))
-
-        yield tell
+    with progress.steps("Training", time_left=True) as told:
+        yield told and (lambda step: told(step.step, step.steps, line(step)))
 
 
 def line(step: Step) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -100,3 +100,28 @@ def bar(what: str, inputs: Sequence[str], report: ReadReport) -> Iterator[Bar]:
     ]
     with rich.Progress(*columns, console=Console(stderr=True), transient=True) as drawn:
         yield TerminalBar(drawn, what, input_bytes(inputs), report)
+
+
+@contextmanager
+def steps(what: str, *, time_left: bool = False) -> Iterator[Callable[[int, int, str], None] | None]:
+    """A bar over a training's steps on a terminal, told the step, how many there are and what to say beside; None elsewhere."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich import progress as rich
+    from rich.console import Console
+
+    columns: list[rich.ProgressColumn] = [
+        rich.TextColumn("{task.description}"),
+        rich.BarColumn(),
+        rich.MofNCompleteColumn(),
+        rich.TextColumn("{task.fields[now]}"),
+        *([rich.TimeRemainingColumn()] if time_left else []),
+    ]
+    with rich.Progress(*columns, console=Console(stderr=True), transient=True) as drawn:
+        task = drawn.add_task(what, total=None, now="")
+
+        def tell(done: int, total: int, now: str) -> None:
+            drawn.update(task, completed=done, total=total, now=now)
+
+        yield tell

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from vecloom.cli import options, show
+from vecloom.cli import options, progress, show
 from vecloom.errors import MissingExtraError
 
 if TYPE_CHECKING:
@@ -127,25 +126,8 @@ def check_extra() -> None:
 @contextmanager
 def watching() -> Iterator[Progress | None]:
     """A bar over steps on a terminal, nothing elsewhere."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich import progress as rich
-    from rich.console import Console
-
-    columns = [
-        rich.TextColumn("{task.description}"),
-        rich.BarColumn(),
-        rich.MofNCompleteColumn(),
-        rich.TextColumn("{task.fields[now]}"),
-    ]
-    with rich.Progress(*columns, console=Console(stderr=True), transient=True) as drawn:
-        task = drawn.add_task("Training", total=None, now="")
-
-        def tell(state: TrainProgress) -> None:
-            drawn.update(task, completed=state.step, total=state.steps, now=line(state))
-
-        yield tell
+    with progress.steps("Training") as told:
+        yield told and (lambda state: told(state.step, state.steps, line(state)))
 
 
 def line(state: TrainProgress) -> str:
