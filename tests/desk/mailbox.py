@@ -12,7 +12,10 @@ from vecloom.desk.smtp import Smtp, SmtpSettings
 
 
 class Mailbox:
-    """``taken``: the mails. ``refuse``: address -> answer to RCPT. ``answer``: to the content. ``hang_up``: moment -> times."""
+    """``taken``: the mails. ``refuse``: address -> answer to RCPT. ``answer``: to the content. ``hang_up``: moment -> times.
+
+    ``refuse_sender``: times.
+    """
 
     def __init__(self, **settings):
         self.taken: list[email.message.EmailMessage] = []
@@ -20,6 +23,7 @@ class Mailbox:
         self.refuse: dict[str, str] = {}
         self.answer: str | None = None
         self.hang_up: dict[str, int] = {}
+        self.refuse_sender = 0
         self.on_content = None
         self.port = 0
         self._settings = settings
@@ -48,6 +52,13 @@ class Mailbox:
             server.transport.abort()
             return True
         return False
+
+    async def handle_MAIL(self, server, session, envelope, address, options):  # noqa: N802 - aiosmtpd's name
+        if self.refuse_sender > 0:
+            self.refuse_sender -= 1
+            return "451 not now"
+        envelope.mail_from = address
+        return "250 OK"
 
     async def handle_RCPT(self, server, session, envelope, address, options):  # noqa: N802 - aiosmtpd's name
         if self._hangs_up(server, "rcpt"):

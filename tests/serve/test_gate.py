@@ -100,11 +100,13 @@ def test_websockets_are_closed(secrets):
 CHANGING = {
     ("POST", "/v1/indexes/{name}/documents"),
     ("DELETE", "/v1/indexes/{name}/documents/{id:path}"),
+    ("POST", "/desk/{what}"),
 }
 ASKING = {
     "/embed", "/embed_all", "/embed_sparse", "/rerank", "/similarity", "/tokenize", "/decode", "/v1/embeddings",
     "/v1/rerank", "/v2/rerank",
     "/v1/indexes/{name}/search", "/login",
+    "/c/{token}", "/l/{token}", "/u/{token}",  # a signed token is all that these ask for
 }  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from vecloom.cli.serve_keys import keys
 from vecloom.errors import MissingExtraError
 
 MEGABYTE = 2**20
+BESIDE = ""  # --desk without a file
 
 
 @click.group(
@@ -50,6 +51,14 @@ MEGABYTE = 2**20
 @click.option(
     "--drain", "drain_seconds", type=click.IntRange(0), default=30, show_default=True, help="Seconds after SIGTERM."
 )
+@click.option(
+    "--desk",
+    is_flag=False,
+    flag_value=BESIDE,
+    metavar="[FILE]",
+    help="Let readers save, tag and subscribe; kept in FILE, or in desk.sqlite beside the first index.",
+)
+@click.option("--multi-user", is_flag=True, help="Readers of the desk log in by links in mails.")
 @click.option("--log-texts", is_flag=True, help="Let what clients write into the logs.")
 @click.option("--otel", "tracing", is_flag=True, help="Send OpenTelemetry traces; OTEL_... variables say where.")
 @options.speed_options
@@ -65,6 +74,7 @@ def serve(
     backend: str,
     threads: int | None,
     cache: int,
+    desk: str | None,
     as_json: bool,
     **given: Any,
 ) -> None:
@@ -78,6 +88,7 @@ def serve(
     Examples:
       vecloom serve
       vecloom serve -i docs.index --port 9000
+      vecloom serve -i papers.index --desk
       vecloom serve -m text-embedding-3-small=minilm -m ./my-model
       vecloom serve --host 0.0.0.0 --keys vecloom-keys.json
       vecloom serve keys add laptop
@@ -93,7 +104,7 @@ def serve(
     from vecloom.serve.server import serve as answer
     from vecloom.serve.settings import Settings
 
-    settings = Settings(cache_bytes=cache * MEGABYTE, **given)
+    settings = Settings(cache_bytes=cache * MEGABYTE, desk=_desk_file(desk, indexes), **given)
     with listen(settings) as sock:  # a port that is taken is told before a model is loaded
         state = open_state(
             settings, models=models, indexes=indexes, reranker=reranker, backend=backend, threads=threads
@@ -101,6 +112,18 @@ def serve(
         state.engine.warm_up()
         address = f"http://{settings.host}:{sock.getsockname()[1]}"
         answer(state, settings, sock, lambda: _started(address, state, as_json))
+
+
+def _desk_file(given: str | None, indexes: tuple[str, ...]) -> Path | None:
+    """Where the desk is kept; None where none is wanted."""
+    if given is None or given != BESIDE:
+        return Path(given) if given else None
+    if not indexes:
+        raise click.UsageError("--desk stands on indexes: give one with -i INDEX.")
+    from vecloom.desk.state import beside
+    from vecloom.serve.loading import named_folder
+
+    return beside(named_folder(indexes[0])[1])
 
 
 def _import() -> None:

@@ -43,6 +43,21 @@ def run(desk: Desk, library: Library, sender: Sender, transport: Transport, now:
     return report
 
 
+def outbox(desk: Desk, transport: Transport, now: int) -> Report:
+    """Send what waits, and compose nothing: for confirmation and login mails, which should not wait for the next ``run``.
+
+    Raises:
+        StoreBusyError: another run is at it.
+        MailError: the mail server cannot be used; what waits is sent by the next run.
+    """
+    with _alone(desk):
+        report = Report()
+        letters.recover(desk)
+        expire(desk, now, report)
+        deliver(desk, transport, now, report)
+    return report
+
+
 @contextmanager
 def _alone(desk: Desk) -> Iterator[None]:
     """One run at a time; the system frees the lock when its holder dies."""
@@ -64,4 +79,4 @@ def history(desk: Desk, number: int) -> list[dict[str, Any]]:
     return [dict(row) for row in desk.db.execute(query, (number,))]
 
 
-__all__ = ["Composed", "Report", "Transport", "compose", "deliver", "expire", "history", "preview", "run"]
+__all__ = ["Composed", "Report", "Transport", "compose", "deliver", "expire", "history", "outbox", "preview", "run"]

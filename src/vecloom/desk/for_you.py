@@ -187,6 +187,12 @@ def refresh(desk: Desk, library: Library, reader_id: int, index_name: str, now: 
     return True
 
 
+def computed(desk: Desk, reader_id: int, index_name: str) -> bool:
+    """Whether ``refresh`` ever made this list."""
+    query = "SELECT 1 FROM suggestion_state WHERE reader_id = ? AND index_name = ?"
+    return desk.db.execute(query, (reader_id, index_name)).fetchone() is not None
+
+
 def kept(desk: Desk, reader_id: int, index_name: str) -> list[Suggestion]:
     """The list that ``refresh`` made last, best first, without what the reader hid since."""
     query = f"""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 from typing import Literal, TypeAlias
 
 from vecloom.desk.for_you import for_you
 from vecloom.desk.items import COLUMNS, Item, Library, by_doc_ids, find, from_row
 from vecloom.desk.marks import Marks, of_items
 from vecloom.desk.state import Desk
-from vecloom.desk.trending import Interest, interests, rank, score
+from vecloom.desk.trending import Interest, interests, interests_of, rank, score, top
 from vecloom.errors import UsageError
 from vecloom.search.results import Hit, Mode
 
@@ -75,9 +76,12 @@ def listing(
         chosen = _ordered(_papers(desk, index_name, hits), interests(desk, index_name), sort, now)
     else:
         allowed = None if where is None else library[index_name].select(where)
-        found = [(item, float(item.dated), "", "") for item in _all(desk, index_name, allowed)]
-        chosen = _ordered(found, interests(desk, index_name), "date" if sort == "relevance" else sort, now)
-    return _entries(desk, index_name, reader_id, chosen, limit, offset)
+        enough = offset + limit + _hidden(desk, reader_id)
+        if sort == "trending":
+            chosen = _trending(desk, index_name, allowed, now, enough)
+        else:
+            chosen = _newest(desk, index_name, allowed, enough)
+    return _entries(desk, reader_id, chosen, limit, offset)
 
 
 def similar(
@@ -91,7 +95,7 @@ def similar(
     reason = f"like “{find(desk, index_name, doc_id).title}”"
     hits = library[index_name].similar(doc_id, 3 * limit)
     chosen = [(item, value, text, reason) for item, value, text, _ in _papers(desk, index_name, hits)]
-    return _entries(desk, index_name, reader_id, chosen, limit, 0)
+    return _entries(desk, reader_id, chosen, limit, 0)
 
 
 Chosen: TypeAlias = tuple[Item, float, str, str]
@@ -117,15 +121,32 @@ def _ordered(chosen: list[Chosen], known: dict[int, Interest], sort: Sort, now: 
     return [(item, value, *rest[item.id]) for item, value in ranked]
 
 
-def _all(desk: Desk, index_name: str, allowed: set[str] | None) -> list[Item]:
-    rows = desk.db.execute(f"SELECT {COLUMNS} FROM item WHERE index_name = ? AND present", (index_name,))
-    return [from_row(row) for row in rows if allowed is None or row["doc_id"] in allowed]
+def _newest(desk: Desk, index_name: str, allowed: set[str] | None, enough: int) -> list[Chosen]:
+    query = f"""SELECT {COLUMNS} FROM item WHERE index_name = ? AND present
+      ORDER BY coalesce(published_at, added_at) DESC, id"""
+    items = (from_row(row) for row in desk.db.execute(query, (index_name,)))
+    found = islice((item for item in items if allowed is None or item.doc_id in allowed), enough)
+    return [(item, float(item.dated), "", "") for item in found]
 
 
-def _entries(desk: Desk, index_name: str, reader_id: int, chosen: list[Chosen], limit: int, offset: int) -> list[Entry]:
+def _trending(desk: Desk, index_name: str, allowed: set[str] | None, now: int, enough: int) -> list[Chosen]:
+    if allowed is None:
+        ranked = top(desk, index_name, now, enough)
+    else:
+        found, known = by_doc_ids(desk, index_name, allowed), interests(desk, index_name)
+        ranked = rank((item, score(item, known.get(item.id, Interest()), now)) for item in found.values())[:enough]
+    return [(item, value, "", "") for item, value in ranked]
+
+
+def _hidden(desk: Desk, reader_id: int) -> int:
+    query = "SELECT count(*) FROM event WHERE reader_id = ? AND kind = 'hide'"
+    return int(desk.db.execute(query, (reader_id,)).fetchone()[0])
+
+
+def _entries(desk: Desk, reader_id: int, chosen: list[Chosen], limit: int, offset: int) -> list[Entry]:
     marks = of_items(desk, reader_id, [item.id for item, _, _, _ in chosen])
     shown = [entry for entry in chosen if not marks[entry[0].id].hidden][offset : offset + limit]
-    known = interests(desk, index_name)
+    known = interests_of(desk, [item.id for item, _, _, _ in shown])
     return [
         Entry(item, value, text, reason, marks[item.id], known.get(item.id, Interest()))
         for item, value, text, reason in shown

@@ -14,6 +14,8 @@ from fastapi import FastAPI
 from vecloom import __version__
 from vecloom.serve import documents, middleware, problems
 from vecloom.serve.page import routes as page
+from vecloom.serve.room import forms, links
+from vecloom.serve.room import pages as room
 from vecloom.serve.routes import health, indexes, metrics, openai, rerank, tei
 from vecloom.serve.settings import Settings
 from vecloom.serve.state import State
@@ -28,6 +30,9 @@ ROUTERS = (
     health.router,
     metrics.router,
     page.router,
+    room.router,
+    forms.router,
+    links.router,
 )
 
 

@@ -14,9 +14,11 @@ from vecloom.serve.keys import Key, KeyRing
 from vecloom.serve.keys import Scope as KeyScope
 
 PROBES = frozenset({"/health", "/live", "/ready"})  # they tell that the server is there, and nothing else
-DOOR = re.compile(
-    r"/login|/favicon\.ico|/assets/[^/]*"
-)  # where a browser brings its key, and what that page looks like
+DOOR = re.compile(  # where a browser brings its key, and what that page looks like; what a signed token opens by itself
+    r"/login|/favicon\.ico|/assets/[^/]*|/[cluf]/[^/]+"
+)
+PAGES = re.compile(r"/|/(d|similar|map|feed)/.*|/compare|/desk(/.*)?")
+FORM = "/desk/"
 COOKIE = b"vecloom_key"
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 _ASKING = re.compile(
@@ -37,8 +39,11 @@ def bearer(scope: Scope) -> bytes:
 
 
 def cookie(scope: Scope) -> bytes:
-    """The key that a browser was given to keep at ``/login``, or ``b""``; it opens pages and changes nothing."""
-    if scope["method"] not in READING:
+    """The key that a browser was given to keep at ``/login``, or ``b""``.
+
+    It opens pages, and counts for forms that carry a token of ours; no other request can change anything with it.
+    """
+    if scope["method"] not in READING and not scope["path"].startswith(FORM):
         return b""
     for part in header(scope, b"cookie").split(b";"):
         name, _, value = part.strip().partition(b"=")
@@ -56,10 +61,17 @@ def login(scope: Scope) -> bytes | None:
 
 
 class KeyGate:
-    """ASGI middleware: 401 without a key that is known, 403 where the key may not do that."""
+    """ASGI middleware: 401 without a key that is known, 403 where the key may not do that.
 
-    def __init__(self, app: ASGIApp, keys: KeyRing, refuse: Refuse) -> None:
-        self.app, self.keys, self.refuse = app, keys, refuse
+    Args:
+        app: what answers.
+        keys: that are known.
+        refuse: makes refusals.
+        public_pages: the pages are for everybody, and who logs in there is the reading room's matter; APIs still want a key.
+    """
+
+    def __init__(self, app: ASGIApp, keys: KeyRing, refuse: Refuse, *, public_pages: bool = False) -> None:
+        self.app, self.keys, self.refuse, self.public_pages = app, keys, refuse, public_pages
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request; a websocket is refused, since nothing here speaks it."""
@@ -67,7 +79,7 @@ class KeyGate:
             await receive()
             await send({"type": "websocket.close", "code": 1008})
             return
-        if scope["type"] == "http" and scope["path"] not in PROBES and not DOOR.fullmatch(scope["path"]):
+        if scope["type"] == "http" and not self._open(scope["path"]):
             secret = bearer(scope) or cookie(scope)
             key = self.keys.find(secret) if secret else None
             if key is None:
@@ -78,6 +90,10 @@ class KeyGate:
                 await self.refuse(scope, 403, _lacks(key, scope_needed))(scope, receive, send)
                 return
         await self.app(scope, receive, send)
+
+    def _open(self, path: str) -> bool:
+        known = path in PROBES or DOOR.fullmatch(path) or (self.public_pages and PAGES.fullmatch(path))
+        return bool(known)
 
     async def _unknown(self, scope: Scope, receive: Receive, send: Send, *, given: bool) -> None:
         if (place := login(scope)) is not None:

@@ -14,6 +14,7 @@ from vecloom.search import Index, metadata
 from vecloom.serve.engine import RERANKER, Engine
 from vecloom.serve.keys import KeyRing
 from vecloom.serve.metrics import Metrics
+from vecloom.serve.room.room import Room
 from vecloom.serve.settings import Settings
 from vecloom.serve.state import State
 from vecloom.serve.tracing import over_otlp
@@ -62,12 +63,16 @@ def open_state(
     pairs = _reranker(reranker)
     metrics = Metrics()
     engine = Engine(encoders, settings, metrics, pairs)
+    opened = {name: Index.open(folder, engine.encoder(makers[name])) for name, folder in folders.items()}
+    if settings.desk is not None and not opened:
+        raise UsageError("A desk stands on indexes, and none is served.", "Give one with -i INDEX.")
     return State(
         settings=settings,
         metrics=metrics,
         models=encoders,
         engine=engine,
-        indexes={name: Index.open(folder, engine.encoder(makers[name])) for name, folder in folders.items()},
+        indexes=opened,
+        room=Room.open(settings.desk, opened, multi_user=settings.multi_user) if settings.desk else None,
         reranker=pairs.name if pairs else None,
         keys=None if settings.key_file is None else KeyRing(settings.key_file),
         tracing=over_otlp() if settings.tracing else None,

@@ -23,7 +23,7 @@ def stack(state: State, settings: Settings) -> list[Middleware]:
     origins = checked(settings.cors_origins)
     layers = [seen, Middleware(Origins, origins, names(state, settings), refuse)]
     if state.keys is not None:
-        layers.append(Middleware(KeyGate, state.keys, refuse))
+        layers.append(Middleware(KeyGate, state.keys, refuse, public_pages=settings.multi_user))
     return [*layers, Middleware(BodyLimit, settings.max_body_bytes, refuse)]
 
 

@@ -14,7 +14,15 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from starlette.responses import Response
 
-from vecloom.errors import DataError, DocumentNotFoundError, StoreBusyError, UsageError, VecloomError
+from vecloom.errors import (
+    DataError,
+    DeskError,
+    DocumentNotFoundError,
+    StoreBusyError,
+    TokenError,
+    UsageError,
+    VecloomError,
+)
 from vecloom.serve.asgi import ASGIApp, Scope
 
 if TYPE_CHECKING:
@@ -100,6 +108,10 @@ def from_error(error: VecloomError) -> Problem:
         return Problem(400, str(error))
     if isinstance(error, DocumentNotFoundError):
         return Problem(404, str(error), code="document_not_found")
+    if isinstance(error, TokenError):
+        return Problem(403, str(error))
+    if isinstance(error, DeskError):
+        return Problem(404, str(error))
     if isinstance(error, StoreBusyError):
         return Problem(
             503, "Another process writes to this index; try again.", code="busy", headers={"Retry-After": "5"}

@@ -24,6 +24,9 @@ class Settings:
         cors_origins: web origins whose pages may call the server; none by default.
         allowed_hosts: names that ``Host`` may have beside ``localhost`` and loopback addresses. Empty: no others without
             keys on the loopback, any name otherwise.
+        desk: the reading room's database (extra ``[desk]``); None: there is no reading room.
+        multi_user: readers of the desk log in by links in mails, and pages are open to everybody; needs ``desk``, and keys for
+            the APIs.
         log_texts: let what clients wrote into the logs.
         tracing: send OpenTelemetry traces (extra ``[otel]``).
         max_body_bytes: longest request body.
@@ -44,6 +47,8 @@ class Settings:
     insecure: bool = False
     cors_origins: tuple[str, ...] = ()
     allowed_hosts: tuple[str, ...] = ()
+    desk: Path | None = None
+    multi_user: bool = False
     log_texts: bool = False
     tracing: bool = False
     max_body_bytes: int = 64 * MEGABYTE
@@ -60,7 +65,7 @@ class Settings:
         """Refuse what cannot be.
 
         Raises:
-            UsageError: a limit is not positive, or the network is let in without keys.
+            UsageError: a limit is not positive, or the network or readers are let in without keys.
         """
         for field in fields(self):
             value = getattr(self, field.name)
@@ -68,6 +73,13 @@ class Settings:
                 raise UsageError(f"{field.name}={value} is not possible.", "Use 1 or more.")
         if self.cache_bytes < 0 or self.drain_seconds < 0:
             raise UsageError("cache_bytes and drain_seconds cannot be negative.", "Use 0 or more.")
+        if self.multi_user and self.desk is None:
+            raise UsageError("Only readers of a desk log in.", "Give --desk too.")
+        if self.multi_user and self.key_file is None and not self.insecure:
+            raise UsageError(
+                "Without keys every reader could change the indexes.",
+                "Make a key file and give it with --keys, or say --insecure.",
+            )
         if self.host not in LOOPBACK and self.key_file is None and not self.insecure:
             raise UsageError(
                 f"Listening on {self.host} without keys would let everybody on the network in.",

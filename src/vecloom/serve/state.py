@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from anyio import to_thread
+
 from vecloom.encoders.protocol import Encoder
 from vecloom.serve.engine import Engine
 from vecloom.serve.metrics import Metrics
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
     from vecloom.search import Index
     from vecloom.serve.keys import KeyRing
+    from vecloom.serve.room.room import Room
     from vecloom.serve.tracing import Tracing
 
 
@@ -40,6 +43,7 @@ class State:
         tracing: makes spans, or None.
         keys: the key ring, or None where no keys are asked for.
         maps: of the indexes, for the page.
+        room: the reading room, or None.
         started: Unix time.
         draining: SIGTERM has come: open requests are finished, new ones should go elsewhere.
     """
@@ -53,6 +57,7 @@ class State:
     tracing: Tracing | None = None
     keys: KeyRing | None = None
     maps: Maps = field(default_factory=Maps)
+    room: Room | None = None
     started: float = field(default_factory=time.time)
     draining: bool = False
 
@@ -104,6 +109,8 @@ class State:
         """Let the last work end."""
         self.shelf.close()
         self.maps.close()
+        if self.room is not None:
+            await to_thread.run_sync(self.room.close)  # a mail may be on its way
         await self.engine.close()
         if self.tracing is not None:
             self.tracing.close()

@@ -10,11 +10,13 @@ import numpy as np
 
 from vecloom.data.records import Scalar
 from vecloom.encoders.protocol import Encoder, Vectors
+from vecloom.errors import DocumentNotFoundError
 from vecloom.search import Hit, Index
 from vecloom.search.facets import Facets
 from vecloom.serve.page import highlight
 from vecloom.serve.page.highlight import Piece
 from vecloom.serve.page.question import PAGE, Question, shown
+from vecloom.serve.room.papers import Papers, Place, Standing
 
 DATES = ("date", "published", "published_at", "created", "updated", "year")
 LINKS = ("url", "link", "href")
@@ -25,11 +27,11 @@ CHUNKS = 3  # hits that are asked for a document that is shown: a document may h
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A document among the answers."""
+    """A document among the answers. ``standing`` is what readers think of it, where there is a reading room."""
 
     id: str
     title: str
-    score: float
+    score: float | None
     pieces: Sequence[Piece]
     heading: str = ""
     source: str = ""
@@ -38,6 +40,8 @@ class Entry:
     more: int = 0
     fields: Sequence[tuple[str, str]] = ()
     why: str = ""
+    reason: str = ""
+    standing: Standing | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,44 +64,60 @@ class Answer:
     milliseconds: float = 0
     trouble: str = ""
     asked: bool = False
+    listed: bool = False
+    condition: str = ""
 
 
-def answer(index: Index, question: Question) -> Answer:
+def answer(index: Index, question: Question, papers: Papers | None = None) -> Answer:
     """Search, and prepare the page. Blocks; for a worker thread.
+
+    Args:
+        index: where to search.
+        question: what is asked; without a query, ``papers`` are listed.
+        papers: the index as the reading room knows it.
 
     Raises:
         VecloomError: the filter is wrong, the index is broken, ...
+        Problem: a list is not for whoever asks.
     """
     began = time.perf_counter()
     known = {name: values for name, values in index.facets().items() if name not in OWN_PLACE}
     condition = question.filter({name: [value for value, _ in values] for name, values in known.items()})
     dated = date_field(index) is not None
     sidebar = facets(index, question, known)
+    last = question.page * PAGE
     if not question.text:
-        return Answer(facets=sidebar, dated=dated)
+        listed = papers.places(question.sort, condition, last - PAGE, PAGE + 1) if papers else []
+        return Answer(
+            entries=standing([one for place in listed[:PAGE] for one in placed(index, place)], papers),
+            facets=sidebar, more=len(listed) > PAGE, dated=dated, listed=papers is not None,
+            milliseconds=1000 * (time.perf_counter() - began),
+        )  # fmt: skip
     encoder = index.encoder if question.mode != "keyword" else None
     vector = encoder.encode([question.text], kind="query") if encoder else None
-    last = question.page * PAGE
-    wanted = (DEPTH if question.sort == "date" else last + 1) * CHUNKS
+    hidden = papers.hidden if papers else frozenset()
+    wanted = (last + 1 + len(hidden) if question.sort == "relevance" else DEPTH) * CHUNKS
     hits = index.search_many([question.text], wanted, mode=question.mode, where=condition, vectors=vector)[0]
-    documents = grouped(hits)
-    if question.sort == "date":
-        documents = newest(documents[:DEPTH], date_field(index))
+    documents = [chunks for chunks in grouped(hits) if chunks[0].document_id not in hidden]
+    if question.sort != "relevance":
+        documents = reordered(documents[:DEPTH], question.sort, date_field(index), papers)
     page = documents[last - PAGE : last]
-    entries = [entry(chunks) for chunks in page]
+    entries = standing([entry(chunks) for chunks in page], papers)
     return Answer(
         entries=with_snippets(entries, [chunks[0].text for chunks in page], question.text, encoder, vector),
-        facets=sidebar, more=len(documents) > last, dated=dated, asked=True,
+        facets=sidebar, more=len(documents) > last, dated=dated, asked=True, condition=condition or "",
         milliseconds=1000 * (time.perf_counter() - began),
     )  # fmt: skip
 
 
-def near(index: Index, name: str, k: int = PAGE) -> Answer:
+def near(index: Index, name: str, papers: Papers | None = None, k: int = PAGE) -> Answer:
     """Documents near to one. Blocks."""
     began = time.perf_counter()
-    documents = grouped(index.similar(name, k * CHUNKS))[:k]
-    entries = [replace(entry(chunks), pieces=_beginning(chunks[0].text)) for chunks in documents]
-    return Answer(entries=entries, asked=True, milliseconds=1000 * (time.perf_counter() - began))
+    hidden = papers.hidden if papers else frozenset()
+    documents = grouped(index.similar(name, (k + len(hidden)) * CHUNKS))
+    shown_ones = [chunks for chunks in documents if chunks[0].document_id not in hidden][:k]
+    entries = [replace(entry(chunks), pieces=_beginning(chunks[0].text)) for chunks in shown_ones]
+    return Answer(entries=standing(entries, papers), asked=True, milliseconds=1000 * (time.perf_counter() - began))
 
 
 def grouped(hits: Sequence[Hit]) -> list[list[Hit]]:
@@ -106,6 +126,30 @@ def grouped(hits: Sequence[Hit]) -> list[list[Hit]]:
     for hit in hits:
         by_document.setdefault(hit.document_id, []).append(hit)
     return list(by_document.values())
+
+
+def placed(index: Index, place: Place) -> list[Entry]:
+    """The entry of a listed paper; none where the index has lost it since."""
+    try:
+        chunks = index.document(place.id)
+    except DocumentNotFoundError:
+        return []
+    found = entry(chunks)
+    return [replace(found, score=place.score, reason=place.reason, pieces=_beginning(chunks[0].text))]
+
+
+def standing(entries: Sequence[Entry], papers: Papers | None) -> list[Entry]:
+    """Entries with what readers think of them."""
+    known = papers.standing([one.id for one in entries]) if papers else {}
+    return [replace(one, standing=known.get(one.id)) for one in entries]
+
+
+def reordered(documents: Sequence[list[Hit]], sort: str, date: str | None, papers: Papers | None) -> list[list[Hit]]:
+    """By date or trend, the better one first where they are equal."""
+    if sort == "date" or papers is None:
+        return newest(documents, date)
+    scores = papers.trends([chunks[0].document_id for chunks in documents])
+    return sorted(documents, key=lambda chunks: -scores[chunks[0].document_id])
 
 
 def newest(documents: Sequence[list[Hit]], date: str | None) -> list[list[Hit]]:

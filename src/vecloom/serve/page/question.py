@@ -26,7 +26,7 @@ class Question:
         index: name of the index.
         text: the query; empty where nothing was asked yet.
         mode: what to rank by.
-        sort: "relevance" or "date".
+        sort: "relevance" or "date"; with a reading room also "trending" or "for_you".
         page: from 1.
         chosen: field -> values of which a document must have one.
         where: a filter in its own words, or "".
@@ -74,7 +74,7 @@ class Question:
         return " AND ".join(parts) or None
 
 
-def read(parameters: Iterable[tuple[str, str]], indexes: Iterable[str]) -> Question:
+def read(parameters: Iterable[tuple[str, str]], indexes: Iterable[str], sorts: Mapping[str, str] = SORTS) -> Question:
     """A question from a URL's parameters; what makes no sense becomes the default."""
     pairs = list(parameters)
     last = dict(pairs)
@@ -83,13 +83,15 @@ def read(parameters: Iterable[tuple[str, str]], indexes: Iterable[str]) -> Quest
     for name, value in pairs:
         if name.startswith(FACET) and len(name) > len(FACET):
             chosen[name[len(FACET) :]] = (*chosen.get(name[len(FACET) :], ()), value)
-    mode = last.get("mode", "hybrid")
+    mode, sort, text = last.get("mode", "hybrid"), last.get("sort", ""), last.get("q", "").strip()[:2000]
     index = last.get("index", "")
+    if sort not in sorts or (sort == "for_you" and text):  # what a reader may like answers no query
+        sort = "relevance"
     return Question(
         index=index or (names[0] if names else ""),
-        text=last.get("q", "").strip()[:2000],
+        text=text,
         mode=mode if mode in MODES else "hybrid",
-        sort=last["sort"] if last.get("sort") in SORTS else "relevance",
+        sort=sort,
         page=min(max(int(last["page"]), 1), MOST_PAGES) if last.get("page", "").isdecimal() else 1,
         chosen=chosen,
         where=last.get("where", "").strip(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 from urllib.parse import parse_qs
 
 import numpy as np
@@ -16,28 +16,16 @@ from vecloom.errors import VecloomError
 from vecloom.search import Hit, Index
 from vecloom.serve.gate import COOKIE
 from vecloom.serve.page import finding
-from vecloom.serve.page.finding import Answer
-from vecloom.serve.page.question import MODE_NAMES, SORTS, Question, document_url, read, shown, similar_url
+from vecloom.serve.page.finding import Answer, Entry
+from vecloom.serve.page.question import Question, document_url, read, shown
+from vecloom.serve.page.rendering import HEADERS, inside, page, sorts, told, trouble
 from vecloom.serve.problems import Problem
+from vecloom.serve.room.papers import Papers
+from vecloom.serve.room.visitors import Visitor, visitor_of
 from vecloom.serve.state import State, state_of
-
-if TYPE_CHECKING:
-    from jinja2 import Environment
 
 router = APIRouter(include_in_schema=False)
 
-POLICY = "; ".join(
-    [
-        "default-src 'none'", "script-src 'self'", "style-src 'self'", "img-src 'self' data:", "connect-src 'self'",
-        "form-action 'self'", "base-uri 'none'", "frame-ancestors 'none'",
-    ]
-)  # fmt: skip
-HEADERS = {
-    "Content-Security-Policy": POLICY,
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "Cache-Control": "private, no-cache",
-}
 ASSETS = {
     "page.css": "text/css",
     "page.js": "text/javascript",
@@ -52,41 +40,50 @@ LISTED = 200  # rows whose titles one request may ask for
 @router.get("/")
 async def search(request: Request) -> Response:
     """The search page, or with ``part=answers`` its answers alone."""
-    state = state_of(request)
-    question = read(request.query_params.multi_items(), state.indexes)
-    found = await _answered(state, question)
+    state, visitor = state_of(request), await visitor_of(request)
+    question = read(request.query_params.multi_items(), state.indexes, sorts(state))
+    found = await _answered(state, question, visitor)
     part = request.query_params.get("part") == "answers"
     status = 400 if found.trouble and question.index in state.indexes else 404 if found.trouble else 200
-    return _page(state, "answers.html" if part else "search.html", status, question=question, answer=found)
+    template = "answers.html" if part else "search.html"
+    return await page(request, template, status, visitor=visitor, question=question, answer=found)
 
 
 @router.get("/d/{name}/{id:path}")
 async def document(request: Request, name: str, id: str) -> Response:  # noqa: A002 - the path's own word
     """A document with all its passages."""
-    state = state_of(request)
+    state, visitor = state_of(request), await visitor_of(request)
+
+    def opened(index: Index) -> tuple[list[Hit], Entry]:
+        chunks, papers = index.document(id), _papers(state, name, visitor)
+        if papers is not None:
+            papers.viewed(id)
+        return chunks, finding.standing([finding.entry(chunks)], papers)[0]
+
     try:
-        chunks: list[Hit] = await state.shelf.ask(name, lambda index: index.document(id))
+        chunks, shown_as = await state.shelf.ask(name, opened)
     except (VecloomError, Problem) as error:
-        return _missing(state, error)
-    shown_as = finding.entry(chunks)
+        return await trouble(request, error, missing=404)
     fields = [(key, shown(value)) for key, value in chunks[0].fields.items()]
-    return _page(
-        state, "document.html", question=Question(name), entry=shown_as, chunks=chunks, fields=fields, name=id
+    return await page(
+        request, "document.html", visitor=visitor, question=Question(name), entry=shown_as, chunks=chunks,
+        fields=fields, name=id,
     )  # fmt: skip
 
 
 @router.get("/similar/{name}/{id:path}")
 async def similar(request: Request, name: str, id: str) -> Response:  # noqa: A002 - the path's own word
     """What is near to a document."""
-    state = state_of(request)
+    state, visitor = state_of(request), await visitor_of(request)
     try:
-        found = await state.shelf.ask(name, lambda index: finding.near(index, id))
+        found = await state.shelf.ask(name, lambda index: finding.near(index, id, _papers(state, name, visitor)))
         first = (await state.shelf.ask(name, lambda index: index.document(id)))[0]
     except (VecloomError, Problem) as error:
-        return _missing(state, error)
-    return _page(
-        state, "similar.html", question=Question(name), answer=found, name=id, title=first.title or first.document_id
-    )  # fmt: skip
+        return await trouble(request, error, missing=404)
+    title = first.title or first.document_id
+    return await page(
+        request, "similar.html", visitor=visitor, question=Question(name), answer=found, name=id, title=title
+    )
 
 
 @router.get("/compare")
@@ -101,7 +98,7 @@ async def compare(request: Request) -> Response:
         question = read([("index", index), ("q", asked.get("q", "")), ("mode", mode)], names)
         sides.append((place, question, await _answered(state, question)))
     both = {one.id for one in sides[0][2].entries} & {one.id for one in sides[1][2].entries}
-    return _page(state, "compare.html", question=sides[0][1], sides=sides, both=both)
+    return await page(request, "compare.html", question=sides[0][1], sides=sides, both=both)
 
 
 @router.get("/map/{name}")
@@ -109,9 +106,9 @@ async def map_page(request: Request, name: str) -> Response:
     """The map of an index."""
     state = state_of(request)
     if name not in state.indexes:
-        return _missing(state, Problem(404, f"There is no index {name!r} here."))
+        return await trouble(request, Problem(404, f"There is no index {name!r} here."))
     sidebar = await state.shelf.ask(name, lambda index: list(index.facets()))
-    return _page(state, "map.html", question=Question(name), facets=sidebar)
+    return await page(request, "map.html", question=Question(name), facets=sidebar)
 
 
 @router.get("/map/{name}/state")
@@ -187,8 +184,7 @@ async def map_hits(request: Request, name: str, q: str) -> Response:
 @router.get("/login")
 async def login(request: Request, next: str = "/") -> Response:  # noqa: A002 - the parameter's own word
     """Asks for a key, where the server wants one."""
-    state = state_of(request)
-    return _page(state, "login.html", question=Question(""), next=_inside(next), trouble="", indexes=[])
+    return await _key_page(request, inside(next))
 
 
 @router.post("/login")
@@ -196,17 +192,9 @@ async def logged_in(request: Request) -> Response:
     """Gives the browser its key to keep: a cookie that scripts and other sites' pages cannot use."""
     state = state_of(request)
     given = {name: values[-1] for name, values in parse_qs((await request.body()).decode("utf-8", "replace")).items()}
-    secret, place = given.get("key", "").strip(), _inside(given.get("next", "/"))
+    secret, place = given.get("key", "").strip(), inside(given.get("next", "/"))
     if state.keys is not None and state.keys.find(secret.encode()) is None:
-        return _page(
-            state,
-            "login.html",
-            401,
-            question=Question(""),
-            next=place,
-            trouble="This key is not known here.",
-            indexes=[],
-        )
+        return await _key_page(request, place, 401, "This key is not known here.")
     answer = RedirectResponse(place, 303, headers=HEADERS)
     if state.keys is not None:
         answer.set_cookie(
@@ -215,9 +203,8 @@ async def logged_in(request: Request) -> Response:
     return answer
 
 
-def _inside(place: str) -> str:
-    """A path of this server; anything else becomes "/"."""
-    return place if place.startswith("/") and not place.startswith(("//", "/\\")) else "/"
+async def _key_page(request: Request, place: str, status: int = 200, wrong: str = "") -> Response:
+    return await page(request, "login.html", status, question=Question(""), next=place, trouble=wrong, indexes=[])
 
 
 @router.get("/assets/{name}")
@@ -240,39 +227,21 @@ def _asset(name: str) -> bytes:
     return files("vecloom.serve.page").joinpath("assets", name).read_bytes()
 
 
-@cache
-def _templates() -> Environment:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    made = Environment(
-        loader=PackageLoader("vecloom.serve.page"), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
-    made.globals.update(modes=MODE_NAMES, sorts=SORTS, document_url=document_url, similar_url=similar_url)
-    return made
-
-
-def _page(state: State, template: str, status: int = 200, **shown_there: Any) -> Response:
-    text = _templates().get_template(template).render(**{"indexes": list(state.indexes), **shown_there})
-    return Response(text, status, media_type="text/html", headers=HEADERS)
-
-
-def _missing(state: State, error: VecloomError | Problem) -> Response:
-    status = error.status if isinstance(error, Problem) else 404
-    return _page(state, "missing.html", status, question=read([], state.indexes), trouble=_told(error))
-
-
-async def _answered(state: State, question: Question) -> Answer:
+async def _answered(state: State, question: Question, visitor: Visitor | None = None) -> Answer:
     if not state.indexes:
         return Answer(trouble="This server has no index. Start it with: vecloom serve -i INDEX")
     try:
-        return await state.shelf.ask(question.index, lambda index: finding.answer(index, question))
+        return await state.shelf.ask(
+            question.index,
+            lambda index: finding.answer(index, question, _papers(state, question.index, visitor)),
+        )
     except (VecloomError, Problem) as error:
-        return Answer(trouble=_told(error), asked=True)
+        return Answer(trouble=told(error), asked=True)
 
 
-def _told(error: VecloomError | Problem) -> str:
-    return error.message if isinstance(error, Problem) else " ".join(str(part) for part in error.args if part)
+def _papers(state: State, name: str, visitor: Visitor | None) -> Papers | None:
+    """An index as whoever asks sees it; None without a reading room. Blocks."""
+    return state.room.papers(name, visitor.number) if state.room and visitor else None
 
 
 async def _layout(request: Request, name: str) -> Any:

@@ -30,6 +30,7 @@ async function show(url, push) {
     const text = await response.text();
     if (mine !== latest) return;
     page.innerHTML = text;
+    clocks();
     history[push ? "pushState" : "replaceState"](null, "", url);
     document.title = (box.value ? box.value + " – " : "") + "vecloom";
   } catch {
@@ -77,6 +78,52 @@ if (form && form.getAttribute("action") === "/" && document.querySelector(".mode
   });
   addEventListener("popstate", () => location.reload());
 }
+
+// --- what a reader thinks of a paper ---
+
+document.addEventListener("submit", async (event) => {
+  const sent = event.target;
+  if (!sent.matches(".mark, .tagging")) return;
+  event.preventDefault();
+  const fields = new URLSearchParams(new FormData(sent, event.submitter));
+  try {
+    const response = await fetch(sent.action, { method: "POST", body: fields, headers: { accept: "application/json" } });
+    const now = await response.json();
+    if (!response.ok) throw new Error(now.trouble || now.error);
+    standing(sent.closest(".marks"), now);
+    if (sent.matches(".tagging")) sent.elements.tag.value = "";
+  } catch (error) {
+    const said = sent.closest(".marks").querySelector(".trouble") || sent.closest(".marks").appendChild(document.createElement("span"));
+    said.className = "trouble";
+    said.setAttribute("role", "alert");
+    said.textContent = error instanceof TypeError ? "The server does not answer." : error.message;
+  }
+});
+
+function standing(place, now) {
+  place.querySelector(".trouble")?.remove();
+  for (const button of place.querySelectorAll(".mark button")) {
+    const on = now[button.dataset.kind];
+    button.setAttribute("aria-pressed", on);
+    button.value = (on ? "-" : "") + button.dataset.kind;
+  }
+  place.querySelector(".votes").textContent = now.upvotes;
+  place.closest(".entry")?.classList.toggle("hid", now.hide);
+  const made = (tag, values) => Object.assign(document.createElement(tag), values);
+  place.querySelector("summary").replaceChildren("Tag ", ...now.tags.flatMap((name) => [made("span", { className: "tag", textContent: name }), " "]));
+  for (const old of place.querySelectorAll(".tagging [name=untag]")) old.remove();
+  place.querySelector(".tagging").append(...now.tags.map((name) => made("button", { name: "untag", value: name, textContent: name + " ×" })));
+}
+
+// --- subscriptions: hours are those of this clock ---
+
+function clocks() {
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  if (!zone) return;
+  for (const field of document.querySelectorAll("input.timezone")) field.value = zone;
+  for (const shown of document.querySelectorAll("span.timezone")) shown.textContent = zone;
+}
+clocks();
 
 // --- keys ---
 
