@@ -3,17 +3,16 @@
 import json
 import os
 import re
-import shutil
 
 import numpy as np
 import pytest
+from tests.serve import browser
 from tests.serve.running import running
 
 import vecloom as vl
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = [
-    pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed"),
+    pytest.mark.skipif(browser.CHROMIUM is None, reason="chromium is not installed"),
     pytest.mark.timeout(180),
 ]
 GROUPS = {"fruit": "apple pear plum cherry", "tools": "hammer saw drill chisel", "weather": "rain snow wind storm"}
@@ -47,27 +46,14 @@ def address(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def chromium():
-    from playwright.sync_api import sync_playwright
-
-    flags = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
-    with sync_playwright() as tools:
-        browser = tools.chromium.launch(executable_path=CHROMIUM, args=flags)
-        yield browser
-        browser.close()
+    with browser.chromium() as running:
+        yield running
 
 
 @pytest.fixture
 def page(chromium):
-    """A tab that fails the test when a script fails or the policy stops something."""
-    context = chromium.new_context(viewport={"width": 1100, "height": 800})
-    tab = context.new_page()
-    trouble = []
-    tab.on("pageerror", lambda error: trouble.append(str(error)))
-    tab.on("console", lambda message: trouble.append(message.text) if message.type == "error" else None)
-    tab.trouble = trouble
-    yield tab
-    context.close()
-    assert trouble == []
+    with browser.tab(chromium) as tab:
+        yield tab
 
 
 def test_answers_come_while_typing_and_stay_in_the_address(page, address):
