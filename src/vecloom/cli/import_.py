@@ -1,4 +1,4 @@
-"""``vecloom import``: papers from arXiv, BibTeX, RIS and feeds, as records or straight into an index."""
+"""``vecloom import``: papers from arXiv, BibTeX, RIS, CSV and feeds, as records or straight into an index."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from vecloom.cli import options, show
 if TYPE_CHECKING:
     from vecloom.data import Document, ReadReport
 
-KINDS = ("arxiv", "bibtex", "ris", "rss", "feed")
+KINDS = ("arxiv", "bibtex", "ris", "csv", "rss", "feed")
 
 
-@click.command("import", short_help="Take in papers: arXiv, BibTeX, RIS, RSS, Atom.")
+@click.command("import", short_help="Take in papers: arXiv, BibTeX, RIS, CSV, RSS, Atom.")
 @click.argument("kind", type=click.Choice(KINDS))
 @click.argument("inputs", nargs=-1, required=True, metavar="FILE...")
 @click.option("-o", "--output", metavar="OUT", help="File of JSON lines to write; - for standard output.")
@@ -47,9 +47,10 @@ def import_(
     """Take in papers from files of other programs.
 
     KIND is arxiv (the metadata snapshot as JSON lines, answers of the API, of OAI-PMH, or its RSS; .gz and .zst too), bibtex,
-    ris, rss or feed (any RSS or Atom). FILE may be - for standard input. Each becomes a record with id, title, text (the
-    abstract), authors, date, categories, category, url. A bad record is left out and listed with file and line. Called again
-    with -i, only what is new or changed is encoded; of two records with one id the later one stays.
+    ris, csv (or TSV, with a header line as Zotero, Scopus or PubMed write it), rss or feed (any RSS or Atom). FILE may be -
+    for standard input. Each becomes a record with id, title, text (the abstract), authors, date, categories, category, url. A
+    bad record is left out and listed with file and line. Called again with -i, only what is new or changed is encoded; of two
+    records with one id the later one stays.
 
     \b
     Examples:

@@ -294,6 +294,45 @@ def test_ris(tmp_path):
     assert "line 20: it has no id" in report.notes[1]
 
 
+def test_csv(tmp_path):
+    found, report = papers(
+        tmp_path,
+        "csv",
+        """
+        Key,Title,Author,Abstract Note,Publication Year,Manual Tags,DOI,Publication Title,Pages
+        AB1,"A title, with a comma","Doe, Jane; Roe, Richard","An
+        abstract.",2020,one; two,10.1000/X,Journal,1-9
+        AB2,Another,"Doe J, Roe R, Poe E",,2021-05-03,,,,
+        AB3,Third,"Doe, Jane",Words,,,https://doi.org/10.1000/3,,
+        AB4,,Nameless,,,,,,
+        ,,,,,,,,
+        AB5,Too,many,a,b,c,d,e,f,g
+        """,
+    )
+    first, second, third = found
+    assert (first.id, first.title, first.text) == ("doi:10.1000/x", "A title, with a comma", "An abstract.")
+    assert first.fields["authors"] == "Jane Doe; Richard Roe"
+    assert (first.fields["date"], first.fields["categories"], first.fields["journal"]) == (
+        "2020",
+        "one; two",
+        "Journal",
+    )
+    assert (second.id, second.text, second.fields["authors"]) == ("AB2", "Another", "Doe J; Roe R; Poe E")
+    assert (second.fields["date"], "url" in second.fields) == ("2021-05-03", False)
+    assert (third.fields["authors"], third.fields["url"]) == ("Jane Doe", "https://doi.org/10.1000/3")
+    assert report.bad_records == 2
+    assert "line 6: AB4 has no title" in report.notes[0]
+    assert "10 cells under 9 column names" in report.notes[1]
+
+
+def test_a_table_without_titles_is_told(tmp_path):
+    with pytest.raises(DataError, match="no column holds titles; it has a, b"):
+        papers(tmp_path, "csv", "a,b\n1,2\n", skip_bad=False)
+    found, report = papers(tmp_path, "csv", "a,b\n1,2\n")
+    assert found == []
+    assert "no column holds titles" in report.notes[0]
+
+
 def test_an_unknown_kind_and_a_missing_file_are_wrong_calls(tmp_path):
     with pytest.raises(UsageError, match="no importer 'marc'"):
         read_papers("marc", ["x"])
@@ -315,7 +354,8 @@ def test_ids_of_arxiv(text, expected):
 
 
 @given(
-    st.binary(max_size=300) | st.text(max_size=200).map(str.encode), st.sampled_from(["arxiv", "ris", "bibtex", "rss"])
+    st.binary(max_size=300) | st.text(max_size=200).map(str.encode),
+    st.sampled_from(["arxiv", "ris", "bibtex", "rss", "csv"]),
 )
 def test_no_file_breaks_an_importer(tmp_path_factory, data, kind):
     path = tmp_path_factory.mktemp("fuzz") / "file"

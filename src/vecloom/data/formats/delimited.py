@@ -41,7 +41,7 @@ def read(source: Source, context: Context) -> Iterator[Document]:
     with open_bytes(source, context) as stream:
         lines = numbered_lines(stream, source, context)
         is_tsv = source.name.lower().endswith(TSV)
-        rows = _tsv_rows(lines) if is_tsv else _csv_rows(lines, source, context)
+        rows = tsv_rows(lines) if is_tsv else csv_rows(lines, source, context)
         header = next(rows, None)
         if header is None:
             context.report.empty_files += 1
@@ -89,7 +89,7 @@ class _Lines:
         return f"{line}\n"
 
 
-def _csv_rows(lines: Iterator[tuple[int, str]], source: Source, context: Context) -> Iterator[Row]:
+def csv_rows(lines: Iterator[tuple[int, str]], source: Source, context: Context) -> Iterator[Row]:
     """Yield (line on which it starts, cells); blank lines are passed over."""
     first = next(lines, None)
     if first is None:
@@ -112,7 +112,8 @@ def _csv_rows(lines: Iterator[tuple[int, str]], source: Source, context: Context
             yield numbered.start, cells
 
 
-def _tsv_rows(lines: Iterator[tuple[int, str]]) -> Iterator[Row]:
+def tsv_rows(lines: Iterator[tuple[int, str]]) -> Iterator[Row]:
+    """Yield (line, cells); blank lines are passed over."""
     for number_, line in lines:
         if line:
             yield number_, [_unquoted(cell) for cell in line.split("\t")]

@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 from vecloom.data.context import STDIN, Context, Source, open_bytes
 from vecloom.data.decoding import numbered_lines
-from vecloom.data.papers import bibtex, feed, oai, ris, snapshot
+from vecloom.data.papers import bibtex, feed, oai, ris, snapshot, table
 from vecloom.data.papers.record import Paper
 from vecloom.data.records import Document
 from vecloom.data.report import ReadReport
@@ -45,6 +45,7 @@ KINDS: dict[str, Parse] = {
     "arxiv": _arxiv,
     "bibtex": bibtex.parse,
     "ris": _ris,
+    "csv": table.parse,
     "rss": feed.parse,
     "feed": feed.parse,
 }
