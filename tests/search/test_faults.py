@@ -253,7 +253,8 @@ def test_small_commits_are_joined_and_old_versions_kept_for_a_while(index, encod
     old = reader._current()
     index.add(DOCUMENTS)
     assert len(index._store.dataset.get_fragments()) == 1
-    assert store_module.Store(index._store.dataset.checkout_version(old.store.version)).scan([schema.KEY]).num_rows == 0
+    old_table = store_module.Store(index._store.dataset.checkout_version(old.store.version), old.store.version)
+    assert old_table.scan([schema.KEY]).num_rows == 0
 
 
 def test_deleting_most_rows_makes_the_vector_file_anew(index, encoder):

@@ -28,14 +28,16 @@ def test_an_index_that_changes_all_day_keeps_no_cache_of_old_versions(tmp_path, 
     monkeypatch.setattr(store, "RENEW", 10)
     index = Index.create(tmp_path / "i", HashEncoder())
     reader = Index.open(tmp_path / "i", HashEncoder())
-    begun, sizes = set(), []
+    begun, sizes = {index: set(), reader: set()}, {index: [], reader: []}
     for number in range(24):
         index.add([{"id": str(number % 4), "text": f"common word{number}"}])
         assert reader.search(f"word{number}", 1, mode="keyword")[0].text == f"common word{number}"
-        begun.add(reader._store.opened)
-        sizes.append(reader._store.dataset.session().size_bytes())
-    assert len(begun) >= 3  # caches were begun anew
-    assert max(sizes[12:]) < 1.5 * max(sizes[:12])
+        for one in (index, reader):
+            begun[one].add(one._store.opened)
+            sizes[one].append(one._store.dataset.session().size_bytes())
+    for one in (index, reader):
+        assert len(begun[one]) >= 3  # caches were begun anew
+        assert max(sizes[one][12:]) < 1.5 * max(sizes[one][:12])
 
 
 @pytest.mark.parametrize("renew", [1, 2, 3])

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 KEEP = timedelta(minutes=10)
 FRAGMENT_ROWS = 256 * 1024  # larger fragments are not rewritten again when small ones are joined
 SMALL_FRAGMENTS = 8  # joined at the end of an add when there are more
-RENEW = 64  # versions; the engine's caches keep about 0.1 MB of each, and nobody asks the old ones
+RENEW = 32  # versions; the engine's caches keep 0.1 to 0.2 MB of each, and nobody asks the old ones
 IDS_PER_COMMIT = 5000  # ids in one IN list
 TEXT_INDEX = "words"
 
@@ -43,11 +43,11 @@ class Store:
 
     Attributes:
         dataset: a ``lance.LanceDataset``.
-        opened: the version with which the engine's caches were begun; None: this one.
+        opened: the version with which the engine's caches were begun.
     """
 
     dataset: Any
-    opened: int | None = None
+    opened: int
 
     @property
     def version(self) -> int:
@@ -68,12 +68,9 @@ class Store:
         """The newest version, with this one's caches, or with new ones where these have seen ``RENEW`` versions."""
         with engine_errors("reading the index"):
             newest = self.dataset.latest_version
-            if newest == self.version:
-                return self
-            opened = self.version if self.opened is None else self.opened
-            if newest - opened >= RENEW:
+            if newest - self.opened >= RENEW:  # also for a writer, whose own changes have moved it to the newest
                 return open_table(Path(self.dataset.uri))
-            return Store(self.dataset.checkout_version(newest), opened)
+            return self if newest == self.version else Store(self.dataset.checkout_version(newest), self.opened)
 
     def scan(self, columns: Sequence[str], *, condition: str | None = None, row_ids: bool = False) -> pa.Table:
         """Columns of all rows, or of those that a translated condition selects, in the table's order."""
@@ -174,7 +171,7 @@ def create(folder: Path, dim: int) -> Store:
             language="English",  # stems; on other languages it cuts queries and texts alike
             custom_stop_words=STOP_WORDS,
         )
-        return Store(dataset).latest()
+        return Store(dataset, int(dataset.version)).latest()
 
 
 def open_table(folder: Path) -> Store:
@@ -186,7 +183,8 @@ def open_table(folder: Path) -> Store:
     import lance
 
     with engine_errors("opening the index"):
-        return Store(lance.dataset(str(folder)))
+        dataset = lance.dataset(str(folder))
+        return Store(dataset, int(dataset.version))
 
 
 def widen(store: Store, kinds: dict[str, schema.Kind]) -> Store:
