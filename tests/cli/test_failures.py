@@ -56,7 +56,13 @@ def test_an_error_is_two_sentences_and_a_code(error, code, said):
 
 
 @pytest.mark.parametrize(
-    ("verb", "said"), [("embed", "goes on from there"), ("index", "adds the rest"), ("search", "Stopped.")]
+    ("verb", "said"),
+    [
+        ("embed", "goes on from there"),
+        ("index", "adds the rest"),
+        ("extend", "checkpoints are kept"),
+        ("search", "Stopped."),
+    ],
 )
 def test_an_interruption_says_what_is_kept(verb, said):
     result, _ = failing(KeyboardInterrupt(), verb)

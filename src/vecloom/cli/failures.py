@@ -20,6 +20,7 @@ KEPT = {
     "digest": "What was sent is marked so: the same command sends the rest.",
     "index": "What was added so far is kept: the same command adds the rest.",
     "eval": "Finished results are kept: the same command computes the others.",
+    "extend": "A hypernetwork's checkpoints are kept: the same command goes on from the last one.",
     "train": "Checkpoints are kept: the same command goes on from the last one.",
 }
 """What an interrupted verb leaves."""
