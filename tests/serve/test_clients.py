@@ -47,6 +47,22 @@ def test_openai_base64_and_numbers_are_the_same(client):
     assert np.frombuffer(base64.b64decode(packed), "<f4").tolist() == pytest.approx(numbers, abs=1e-7)
 
 
+def test_openai_gets_smaller_numbers_where_it_names_the_encoding(client, expected):
+    def asked(dtype, encoding):
+        answer = client.embeddings.create(
+            model="minilm", input=TEXTS, encoding_format=encoding, extra_body={"output_dtype": dtype}
+        )
+        return [each.embedding for each in answer.data]
+
+    assert close(np.array(asked("int8", "float")) * (8 / 384**0.5 / 127), expected)
+    bits = np.array(asked("ubinary", "float"), np.uint8)
+    assert (np.unpackbits(bits, axis=1) == (expected > 0)).mean() > 0.99  # rounding turns a few signs
+    import base64
+
+    halves = [np.frombuffer(base64.b64decode(text), "<f2") for text in asked("float16", "base64")]
+    assert close(np.array(halves, np.float32), expected)
+
+
 def test_openai_dimensions_are_cut_and_scaled(client, expected):
     answer = client.embeddings.create(model="minilm", input=TEXTS, dimensions=32)
     cut = expected[:, :32] / np.linalg.norm(expected[:, :32], axis=1, keepdims=True)

@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeAlias
 import orjson
 from starlette.responses import Response
 
+from vecloom.embed.quantize import Codes
 from vecloom.encoders.protocol import Vectors
 
 Encoding: TypeAlias = Literal["float", "base64"]
@@ -37,16 +38,17 @@ async def rows(vectors: Vectors) -> bytes:
     return await in_pieces(len(vectors), lambda start, stop: vectors[start:stop])
 
 
-async def openai_data(vectors: Vectors, encoding: Encoding) -> bytes:
-    """OpenAI's ``data``: one object for each vector, its numbers as JSON or as base64 of little-endian float32."""
+async def openai_data(numbers: Codes, encoding: Encoding) -> bytes:
+    """OpenAI's ``data``: one object for each row, its numbers as JSON or as base64 of their bytes, little-endian."""
+    stored = numbers.dtype.newbyteorder("<")
 
-    def written(vector: Vectors) -> Any:
-        return vector if encoding == "float" else base64.b64encode(vector.astype("<f4").tobytes()).decode()
+    def written(row: Codes) -> Any:
+        return row if encoding == "float" else base64.b64encode(row.astype(stored, copy=False).tobytes()).decode()
 
     return await in_pieces(
-        len(vectors),
+        len(numbers),
         lambda start, stop: [
-            {"object": "embedding", "index": start + i, "embedding": written(vector)}
-            for i, vector in enumerate(vectors[start:stop])
+            {"object": "embedding", "index": start + i, "embedding": written(row)}
+            for i, row in enumerate(numbers[start:stop])
         ],
     )

@@ -1,8 +1,8 @@
 """OpenAI's API: ``POST /v1/embeddings`` and ``GET /v1/models``.
 
 Source: https://platform.openai.com/docs/api-reference/embeddings. Beyond it: ``input_type`` and ``prompt_name`` choose one of the
-model's prompts, and ``truncate`` says what becomes of a text that is too long. Token ids are of the model's own vocabulary,
-special tokens included, as ``/tokenize`` gives them.
+model's prompts, ``truncate`` says what becomes of a text that is too long, and ``output_dtype`` asks for smaller numbers. Token
+ids are of the model's own vocabulary, special tokens included, as ``/tokenize`` gives them.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from vecloom.encoders.protocol import finish
 from vecloom.serve.answers import json_response, openai_data
 from vecloom.serve.compute import Ask
 from vecloom.serve.documents import LIMITED, WHOLE, openai_errors
+from vecloom.serve.dtypes import OutputDtype, converted
 from vecloom.serve.engine import Embedded
 from vecloom.serve.problems import Problem
 from vecloom.serve.routing import Body, InferenceRoute, check_count, check_texts, count_of, gone_from
@@ -37,7 +38,11 @@ class EmbeddingRequest(Body):
     )
     model: str | None = Field(None, description="One of GET /v1/models; the first by default.")
     encoding_format: Literal["float", "base64"] = Field(
-        "float", description="Numbers, or base64 of little-endian float32, which is a third of the size."
+        "float", description="Numbers, or base64 of their little-endian bytes: of float32, a third of the size."
+    )
+    output_dtype: OutputDtype = Field(
+        "float",
+        description="float is float32; int8 and uint8 are codes of a fixed range; binary and ubinary, bits of the signs.",
     )
     dimensions: Annotated[int, Field(ge=1, json_schema_extra={"x-limit": "dim"}), WHOLE] | None = Field(
         None, description="Keep the first so many, scaled to length 1 again."
@@ -58,7 +63,7 @@ class EmbeddingRequest(Body):
 
 
 class Embedding(BaseModel):
-    """One vector."""
+    """One vector: whole numbers where codes were asked for."""
 
     object: Literal["embedding"]
     index: int
@@ -109,7 +114,7 @@ async def embeddings(request: Request, body: EmbeddingRequest) -> Response:
     name = state.model_name(body.model)
     made = await _embedded(state, name, body, request)
     vectors = finish(made.vectors, body.dimensions, normalize=True)
-    data = await openai_data(vectors, body.encoding_format)
+    data = await openai_data(converted(vectors, body.output_dtype), body.encoding_format)
     usage = orjson.dumps({"prompt_tokens": made.tokens, "total_tokens": made.tokens})
     parts = (b'{"object":"list","data":', data, b',"model":', orjson.dumps(name), b',"usage":', usage, b"}")
     headers = {"X-Truncated": str(made.cut)} if made.cut else None
