@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,6 +11,7 @@ from vecloom.desk import Desk, Item, Library, Marks, for_you, items, listing, ma
 from vecloom.desk.trending import Interest
 from vecloom.serve.problems import Problem
 
+PATIENCE = 0.5  # seconds that a page waits for a newer list before it shows the last one
 SORTS = {"trending": "Trending", "for_you": "For you"}
 
 
@@ -49,7 +51,7 @@ class Papers:
     name: str
     reader: int | None
     now: int
-    learn: Callable[[int], None]
+    learn: Callable[[int], Future[None]]
 
     @cached_property
     def hidden(self) -> frozenset[str]:
@@ -98,10 +100,8 @@ class Papers:
         if self.reader is None:
             raise Problem(401, "This list is for readers who logged in.")
         allowed = None if where is None else self.library[self.name].select(where)
-        if for_you.computed(self.desk, self.reader, self.name):
-            self.learn(self.reader)
-        else:
-            for_you.refresh(self.desk, self.library, self.reader, self.name, self.now)
+        first = not for_you.computed(self.desk, self.reader, self.name)
+        wait([self.learn(self.reader)], timeout=None if first else PATIENCE)
         found = for_you.kept(self.desk, self.reader, self.name)
         return [
             Place(one.item.doc_id, one.score, one.reason)

@@ -7,8 +7,9 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from importlib import import_module
 from os import PathLike
 
 from vecloom.desk import Desk, IndexSource, Sender, for_you, readers, sender_settings, smtp_settings, sync
@@ -82,6 +83,7 @@ class Room:
         post = Post(desk, sender, settings, seconds) if sender and settings else None
         room = cls(desk=desk, library=library, names=names, multi_user=multi_user, post=post)
         sync(desk, library, seconds())
+        room._worker.submit(import_module, "sklearn.svm")  # seconds, which no reader should wait for
         return room
 
     def papers(self, name: str, reader: int | None) -> Papers:
@@ -99,9 +101,9 @@ class Room:
             finally:
                 self._syncing.release()
 
-    def learn(self, reader: int) -> None:
+    def learn(self, reader: int) -> Future[None]:
         """Compute a reader's lists for them anew where they changed; in the background."""
-        self._worker.submit(self._learn, reader)
+        return self._worker.submit(self._learn, reader)
 
     def _learn(self, reader: int) -> None:
         for name in self.library:
