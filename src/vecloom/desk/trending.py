@@ -55,9 +55,10 @@ def rank(scored: Iterable[tuple[Item, float]]) -> list[tuple[Item, float]]:
 
 def interests(desk: Desk, index_name: str) -> dict[int, Interest]:
     """Interest in every item of an index that anybody marked or viewed."""
+    # CROSS JOIN has SQLite begin with the events, which are few, not with the items
     query = """
       SELECT item_id, sum(kind = 'view') AS views, sum(kind = 'save') AS saves, sum(kind = 'upvote') AS upvotes
-      FROM event JOIN item ON item.id = item_id WHERE index_name = ? AND present GROUP BY item_id"""
+      FROM event CROSS JOIN item ON item.id = item_id WHERE index_name = ? AND present GROUP BY item_id"""
     return {row[0]: Interest(*tuple(row)[1:]) for row in desk.db.execute(query, (index_name,))}
 
 
