@@ -99,11 +99,15 @@ def _reader(visitor: Visitor) -> int:
     return visitor.number
 
 
-def _papers(room: Room, visitor: Visitor, given: Given) -> Papers:
+def _index(room: Room, given: Given) -> str:
     name = given.get("index", "")
     if name not in room.names:
         raise Problem(404, f"There is no index {name!r} here.")
-    return room.papers(name, _reader(visitor))
+    return name
+
+
+def _papers(room: Room, visitor: Visitor, given: Given) -> Papers:
+    return room.papers(_index(room, given), _reader(visitor))
 
 
 def mark(room: Room, visitor: Visitor, given: Given) -> Done:
@@ -140,15 +144,13 @@ def _standing(papers: Papers, doc_id: str) -> dict[str, Any]:
 
 def subscribe(room: Room, visitor: Visitor, given: Given) -> Done:
     """Make a subscription: a feed, and mails where there is an address."""
-    reader, name = _reader(visitor), given.get("index", "")
-    if name not in room.names:
-        raise Problem(404, f"There is no index {name!r} here.")
+    reader, name = _reader(visitor), room.names[_index(room, given)]
     if where := given.get("where", ""):
-        room.library[room.names[name]].select(where)  # what does not fit is told now, not by the first digest
+        room.library[name].select(where)  # what does not fit is told now, not by the first digest
     made = subscriptions.subscribe(
         room.desk,
         reader,
-        room.names[name],
+        name,
         given.get("kind", "query"),  # type: ignore[arg-type]
         given.get("query", ""),
         now=room.now(),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -129,12 +129,12 @@ async def query_feed(
     return await _feed(request, form, made)
 
 
-async def _feed(request: Request, form: str, made: Any) -> Response:
+async def _feed(request: Request, form: str, made: Callable[[Room], Feed]) -> Response:
     room = state_of(request).room
     try:
         if room is None or form not in TYPES:
             raise Problem(404, f"There is no {request.url.path} here.")
-        found: Feed = await to_thread.run_sync(made, room)
+        found = await to_thread.run_sync(made, room)
     except (VecloomError, Problem) as error:
         return await trouble(request, error)
     headers = {
