@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from vecloom.cli import options, show
 from vecloom.cli.serve_keys import keys
 from vecloom.errors import MissingExtraError
+
+if TYPE_CHECKING:
+    from vecloom.serve.state import State
 
 MEGABYTE = 2**20
 BESIDE = ""  # --desk without a file
@@ -105,13 +108,17 @@ def serve(
     from vecloom.serve.settings import Settings
 
     settings = Settings(cache_bytes=cache * MEGABYTE, desk=_desk_file(desk, indexes), **given)
-    with listen(settings) as sock:  # a port that is taken is told before a model is loaded
+
+    def load() -> State:
         state = open_state(
             settings, models=models, indexes=indexes, reranker=reranker, backend=backend, threads=threads
         )
         state.engine.warm_up()
+        return state
+
+    with listen(settings) as sock:  # a port that is taken is told before a model is loaded
         address = f"http://{settings.host}:{sock.getsockname()[1]}"
-        answer(state, settings, sock, lambda: _started(address, state, as_json))
+        answer(load, settings, sock, lambda state: _started(address, state, as_json))
 
 
 def _desk_file(given: str | None, indexes: tuple[str, ...]) -> Path | None:
@@ -135,13 +142,13 @@ def _import() -> None:
         raise MissingExtraError(f"Serving needs {error.name}, which is not installed.", "serve") from error
 
 
-def _started(address: str, state: Any, as_json: bool) -> None:
+def _started(address: str, state: State, as_json: bool) -> None:
     """Say on standard output where the server is, once it answers."""
-    served = {"models": list(state.models), "indexes": list(state.indexes), "reranker": state.reranker}
+    models, indexes = list(state.models), list(state.indexes)
     if as_json:
-        show.as_json({"address": address, **served})
+        show.as_json({"address": address, "models": models, "indexes": indexes, "reranker": state.reranker})
     else:
-        names = [*served["models"], *served["indexes"], *([state.reranker] if state.reranker else [])]
+        names = [*models, *indexes, *([state.reranker] if state.reranker else [])]
         click.echo(f"Serving {', '.join(names)} at {address} (the APIs: {address}/openapi.json). Ctrl-C ends it.")
     sys.stdout.flush()
 

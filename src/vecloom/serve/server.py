@@ -1,26 +1,34 @@
 """The process: a socket, uvicorn, and an orderly end.
 
-On SIGTERM or SIGINT no new connection is taken, ``/ready`` says 503 on those that are open, and requests that have come are
-answered (for ``drain_seconds`` at most) before the process ends.
+The port answers at once, and says 503 until models are loaded (``opening``). On SIGTERM or SIGINT no new connection is taken,
+``/ready`` says 503 on those that are open, and requests that have come are answered (for ``drain_seconds`` at most) before the
+process ends.
 """
 
 from __future__ import annotations
 
 import errno
 import gc
+import logging
+import os
 import socket
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import uvicorn
 
 from vecloom.errors import OutputError, UsageError
 from vecloom.serve import logs
 from vecloom.serve.app import create_app
+from vecloom.serve.opening import Opening
 from vecloom.serve.settings import Settings
 from vecloom.serve.state import State
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
 
 BACKLOG = 2048  # connections that the system keeps while all are busy
 KEEP_ALIVE = (
@@ -30,15 +38,18 @@ SWITCH_INTERVAL = 0.001  # seconds; Python's own 0.005 lets the network wait for
 
 
 class Server(uvicorn.Server):
-    """uvicorn, which tells the state that the end has come."""
+    """uvicorn, which tells the state that the end has come.
 
-    def __init__(self, config: uvicorn.Config, state: State, started: Callable[[], None]) -> None:
-        super().__init__(config)
-        self._state, self._started = state, started
+    Attributes:
+        state: what is served; None while it loads.
+    """
+
+    state: State | None = None
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """See ``uvicorn.Server``; a second signal ends at once."""
-        self._state.draining = True
+        if self.state is not None:
+            self.state.draining = True
         super().handle_exit(sig, frame)
 
     @contextmanager
@@ -47,12 +58,6 @@ class Server(uvicorn.Server):
         with super().capture_signals():
             yield
             self._captured_signals.clear()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """See ``uvicorn.Server``."""
-        await super().startup(sockets)
-        if self.started:
-            self._started()
 
 
 def listen(settings: Settings) -> socket.socket:
@@ -76,18 +81,46 @@ def listen(settings: Settings) -> socket.socket:
         raise UsageError(f"{settings.host} is not an address of this machine.", "Choose another --host.") from error
 
 
-def serve(state: State, settings: Settings, sock: socket.socket, started: Callable[[], None]) -> None:
+def serve(load: Callable[[], State], settings: Settings, sock: socket.socket, started: Callable[[State], None]) -> None:
     """Answer requests until a signal comes.
 
     Args:
-        state: loaded.
+        load: opens what is served; called in a thread, while the port already answers.
         settings: of the server.
         sock: listening.
         started: called once requests are answered.
+
+    Raises:
+        VecloomError: whatever ``load`` raises.
     """
     logs.configure(texts=settings.log_texts)
-    config = uvicorn.Config(
-        create_app(state, settings),
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)  # until it serves: an error while loading is told alone
+
+    def make() -> FastAPI:
+        state = server.state = load()
+        app = create_app(state, settings)
+        gc.collect()
+        gc.freeze()  # what was loaded stays: looking through it again and again would hold up requests
+        return app
+
+    def opened() -> None:
+        sys.setswitchinterval(SWITCH_INTERVAL)
+        logging.getLogger("uvicorn").setLevel(logging.INFO)
+        assert server.state is not None
+        started(server.state)
+
+    opening = Opening(make, opened, lambda: setattr(server, "should_exit", True))
+    server = Server(_config(opening, settings))
+    server.run(sockets=[sock])
+    if opening.error is not None:
+        raise opening.error
+    if opening.loading:
+        _leave()
+
+
+def _config(app: Opening, settings: Settings) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
         log_config=None,
         access_log=False,
         backlog=BACKLOG,
@@ -97,7 +130,10 @@ def serve(state: State, settings: Settings, sock: socket.socket, started: Callab
         ws="none",
         lifespan="on",
     )
-    gc.collect()
-    gc.freeze()  # what was loaded stays: looking through it again and again would hold up requests
-    sys.setswitchinterval(SWITCH_INTERVAL)
-    Server(config, state, started).run(sockets=[sock])
+
+
+def _leave() -> None:
+    """End the process beside a thread that loads: nothing can interrupt it, and taking Python down under it would crash."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
