@@ -26,6 +26,9 @@ from vecloom.runtime.session import Emit
 from vecloom.runtime.tensors import read_weights
 
 PRECISIONS = {"f32": "f32", "bf16": "bf16"}
+# Compiled kernels of each kind that a stream keeps, those used last. OpenVINO's own 5,000 are all that a process has ever met,
+# some for each shape of a batch: a server took 200 MiB more over 16,000 requests. With 64, processor time is the same within 3 %.
+KERNELS = "64"
 
 
 class OpenVinoSession:
@@ -97,6 +100,7 @@ class OpenVinoSession:
             "INFERENCE_PRECISION_HINT": PRECISIONS[self.precision],
             "NUM_STREAMS": str(streams),
             "INFERENCE_NUM_THREADS": self.parallel,
+            "CPU_RUNTIME_CACHE_CAPACITY": KERNELS,
         }
         try:
             graph = _cached_graph(self._spec)
