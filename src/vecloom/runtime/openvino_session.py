@@ -27,7 +27,8 @@ from vecloom.runtime.tensors import read_weights
 
 PRECISIONS = {"f32": "f32", "bf16": "bf16"}
 # Compiled kernels of each kind that a stream keeps, those used last. OpenVINO's own 5,000 are all that a process has ever met,
-# some for each shape of a batch: a server took 200 MiB more over 16,000 requests. With 64, batches took 3 % more processor time, within the noise.
+# some for each shape of a batch: a server took 200 MiB more over 16,000 requests. Batches took 3 % more processor time with 64,
+# within the noise.
 KERNELS = "64"
 
 
