@@ -50,6 +50,7 @@ class OpenVinoSession:
         self._compiled: Any = None  # the queue does not keep its model alive
         self._queue: Any = None
         self._request: Any = None
+        self._sink = _Sink()
 
     def run(self, batches: Iterator[Batch], emit: Emit, *, single: bool = False) -> None:
         """See ``Session.run``. Calls from several threads take turns."""
@@ -72,14 +73,16 @@ class OpenVinoSession:
 
             self._compiled = self._compile(streams=self.parallel)
             self._queue = ov.AsyncInferQueue(self._compiled, 2 * self.parallel)
-        # The callback must not hold the queue's own request longer than it has to: copy, then let it go.
-        self._queue.set_callback(lambda request, batch: emit(batch, _pooled(request, batch)))
+            # Once, for good: a callback that was replaced is dropped by one of OpenVINO's threads, which needs the interpreter
+            # for that, and aborts the process (exit code 134) where it has ended.
+            self._queue.set_callback(self._sink.take)
+        self._sink.emit = emit
         try:
             for batch in batches:
                 self._queue.start_async(self._inputs(batch), batch)
         finally:
             self._queue.wait_all()
-            self._queue.set_callback(_ignore)  # or it would keep this call's vectors alive until the next
+            self._sink.emit = None  # or it would keep this call's vectors alive until the next
 
     def _inputs(self, batch: Batch) -> dict[str, Any]:
         if bert_graph.supports(self._spec.config):
@@ -111,8 +114,15 @@ class OpenVinoSession:
             return core.compile_model(_make_graph(self._spec), "CPU", settings)
 
 
-def _ignore(request: Any, batch: Batch) -> None:
-    pass
+class _Sink:
+    """Where a queue's results go at the moment."""
+
+    emit: Emit | None = None
+
+    def take(self, request: Any, batch: Batch) -> None:
+        """Copy a result, so that the queue's request is free again, and hand it on."""
+        if self.emit is not None:
+            self.emit(batch, _pooled(request, batch))
 
 
 def _pooled(request: Any, batch: Batch) -> Floats:
