@@ -11,7 +11,7 @@ import json
 import os
 import platform
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -184,9 +184,16 @@ class Kept:
         if key not in self.runs:
             self.runs[key] = compute()
             RESULTS.mkdir(exist_ok=True)
-            write_text(self._path, json.dumps({**machine(), "runs": self.runs}, indent=1) + "\n")
+            write_text(self._path, lines({**machine(), "runs": self.runs}))
             print(key, json.dumps(self.runs[key])[:200], flush=True)
         return self.runs[key]
+
+
+def lines(results: Mapping[str, Any]) -> str:
+    """JSON with one run a line: thousands of scores would be as many lines."""
+    head = [f" {json.dumps(name)}: {json.dumps(value)}," for name, value in results.items() if name != "runs"]
+    runs = ",\n".join(f"  {json.dumps(key)}: {json.dumps(run)}" for key, run in results["runs"].items())
+    return "\n".join(["{", *head, ' "runs": {', runs, " }", "}"]) + "\n"
 
 
 def machine() -> dict[str, Any]:
