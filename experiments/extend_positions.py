@@ -6,8 +6,8 @@ all-MiniLM-L6-v2 (cut after 256 tokens) extended to 4,096 with each method (s = 
 
 - passkey and needle (``make_longembed``) at 256 to 4,096 tokens of 0.75 words, 25 texts and 25 questions for each length and
   seed, two seeds; around the needles is the Brown corpus. Acc@1, where equal texts share the credit.
-- long documents: 24 questions of Cranfield a seed, four seeds; for each one abstract that answers it (of the best grade) stands at
-  a random place among others that answer none of the 24, about 1,536 words together (2,048 tokens). nDCG@10 over the 24.
+- long documents: 24 questions of Cranfield a seed, four seeds; for each one abstract that answers it (of the best grade) stands
+  at a random place among others that answer none of the 24, about 1,536 words together (2,048 tokens). nDCG@10 over the 24.
 - short texts, where a method changes them (grouped): Spearman x 100 on STSb test, and the smallest cosine of a sentence's
   vector to the model's own.
 
