@@ -459,6 +459,27 @@ def test_login_tells_nothing_and_does_not_fill_an_inbox(many):
     send(many, "login", 429, at="/desk/login", email="cleo@example.org")
 
 
+def test_who_is_forgotten_leaves_nothing_and_others_stay(many):
+    log_in(many, "ann@example.org")
+    send(many, "mark", id="emb1", what="save")
+    many.cookies.clear()
+    log_in(many, "bob@example.org")
+    send(many, "mark", id="emb2", what="save")
+    send(many, "tag", id="emb2", tag="mine")
+    send(many, "subscribe", query="text embedding")
+    send(many, "forget")
+    db = many.state.room.desk.db
+    left = {
+        table: db.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+        for table in ("event", "tag", "subscription", "session")
+    }
+    assert left == {"event": 1, "tag": 0, "subscription": 0, "session": 1}
+    assert [row["email"] for row in db.execute("SELECT email FROM reader WHERE email IS NOT NULL")] == [
+        "ann@example.org"
+    ]
+    assert many.get("/desk", headers=HTML, follow_redirects=False).status_code == 303
+
+
 def test_a_session_that_is_not_ours_is_nobody(many):
     many.cookies.set("vecloom_session", "made up")
     assert many.get("/desk", headers=HTML, follow_redirects=False).headers["location"] == "/desk/login"

@@ -214,6 +214,12 @@ def logout(room: Room, visitor: Visitor, given: Given) -> Done:
     return Done({}, "/", forget=True)
 
 
+def forget(room: Room, visitor: Visitor, given: Given) -> Done:
+    """Remove all that the desk knows of a reader."""
+    readers.forget(room.desk, _reader(visitor))
+    return Done({}, "/", forget=True)
+
+
 Doer: TypeAlias = Callable[[Room, Visitor, Given], Done]
 DOERS: Mapping[str, Doer] = {
     "mark": mark,
@@ -223,5 +229,6 @@ DOERS: Mapping[str, Doer] = {
     "subscription": subscription,
     "login": login,
     "logout": logout,
+    "forget": forget,
 }
 WRITES_LETTERS = frozenset({"subscribe", "address", "login"})
