@@ -22,6 +22,7 @@ VIEW, SAVE, UPVOTE = 0.1, 2.0, 3.0
 OFFSET_HOURS = 2.0
 GRAVITY = 1.5
 HOUR = 3600
+_COUNTED = "SELECT item_id, sum(kind = 'view'), sum(kind = 'save'), sum(kind = 'upvote') FROM event"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +57,7 @@ def rank(scored: Iterable[tuple[Item, float]]) -> list[tuple[Item, float]]:
 def interests(desk: Desk, index_name: str) -> dict[int, Interest]:
     """Interest in every item of an index that anybody marked or viewed."""
     # CROSS JOIN has SQLite begin with the events, which are few, not with the items
-    query = """
-      SELECT item_id, sum(kind = 'view') AS views, sum(kind = 'save') AS saves, sum(kind = 'upvote') AS upvotes
-      FROM event CROSS JOIN item ON item.id = item_id WHERE index_name = ? AND present GROUP BY item_id"""
+    query = f"{_COUNTED} CROSS JOIN item ON item.id = item_id WHERE index_name = ? AND present GROUP BY item_id"
     return {row[0]: Interest(*tuple(row)[1:]) for row in desk.db.execute(query, (index_name,))}
 
 
@@ -67,9 +66,7 @@ def interests_of(desk: Desk, item_ids: Sequence[int]) -> dict[int, Interest]:
     found = dict[int, Interest]()
     for start in range(0, len(item_ids), AT_ONCE):
         some = item_ids[start : start + AT_ONCE]
-        query = f"""
-          SELECT item_id, sum(kind = 'view') AS views, sum(kind = 'save') AS saves, sum(kind = 'upvote') AS upvotes
-          FROM event WHERE item_id IN ({", ".join("?" * len(some))}) GROUP BY item_id"""
+        query = f"{_COUNTED} WHERE item_id IN ({', '.join('?' * len(some))}) GROUP BY item_id"
         found |= {row[0]: Interest(*tuple(row)[1:]) for row in desk.db.execute(query, some)}
     return found
 

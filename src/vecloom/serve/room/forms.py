@@ -22,8 +22,7 @@ from vecloom.serve.page.rendering import HEADERS, inside, told, trouble
 from vecloom.serve.problems import Problem, from_error
 from vecloom.serve.room.papers import Papers
 from vecloom.serve.room.room import Room
-from vecloom.serve.room.visitors import SESSION, Visitor, check_form, visitor_of, who
-from vecloom.serve.state import state_of
+from vecloom.serve.room.visitors import SESSION, Visitor, check_form, room_of, visitor_of, who
 
 router = APIRouter(include_in_schema=False)
 
@@ -51,8 +50,8 @@ async def sent(request: Request, what: str) -> Response:
     """A form of the page."""
     as_json = "application/json" in request.headers.get("accept", "")
     try:
-        room, visitor = state_of(request).room, await visitor_of(request)
-        if room is None or visitor is None or what not in DOERS:
+        room, visitor = room_of(request), await visitor_of(request)
+        if visitor is None or what not in DOERS:
             raise Problem(404, f"There is no /desk/{what} here.")
         given = await read(request)
         room.forms.take(who(request, visitor))

@@ -12,13 +12,14 @@ from starlette.responses import RedirectResponse, Response
 
 from vecloom.desk import Item, Sender, Subscription, feeds, marks, subscriptions
 from vecloom.desk.feeds import TYPES, Feed
+from vecloom.desk.subscriptions import THRESHOLDS
 from vecloom.errors import VecloomError
 from vecloom.search.index import MODES
 from vecloom.serve.page.question import Question
 from vecloom.serve.page.rendering import HEADERS, page, trouble
 from vecloom.serve.problems import Problem
 from vecloom.serve.room.room import Room
-from vecloom.serve.room.visitors import Visitor, visitor_of
+from vecloom.serve.room.visitors import Visitor, room_of, visitor_of
 from vecloom.serve.state import state_of
 
 router = APIRouter(include_in_schema=False)
@@ -26,7 +27,6 @@ router = APIRouter(include_in_schema=False)
 LISTS = {"save": "Saved", "upvote": "Up-voted", "hide": "Hidden"}
 MOST = 200  # papers of a list
 TOLD = {"asked": "A mail is on its way; follow the link in it. It holds for a while only."}
-LEAST = 0.35  # cosine of a query's feed where none is asked for
 _LOCAL = "desk@localhost"  # in the ids of feeds, where no address is set
 
 
@@ -106,7 +106,12 @@ async def feed(request: Request, name: str) -> Response:
 
 @router.get("/feed/{name}")
 async def query_feed(
-    request: Request, name: str, q: str = "", mode: str = "vector", where: str = "", threshold: float = LEAST
+    request: Request,
+    name: str,
+    q: str = "",
+    mode: str = "vector",
+    where: str = "",
+    threshold: float = THRESHOLDS["query"],
 ) -> Response:
     """The feed of any query over an index: ``INDEX.atom?q=...`` or ``INDEX.rss?q=...``."""
     index, _, form = name.rpartition(".")
@@ -130,9 +135,9 @@ async def query_feed(
 
 
 async def _feed(request: Request, form: str, made: Callable[[Room], Feed]) -> Response:
-    room = state_of(request).room
     try:
-        if room is None or form not in TYPES:
+        room = room_of(request)
+        if form not in TYPES:
             raise Problem(404, f"There is no {request.url.path} here.")
         found = await to_thread.run_sync(made, room)
     except (VecloomError, Problem) as error:

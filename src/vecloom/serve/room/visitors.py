@@ -46,6 +46,18 @@ class Visitor:
         return self.reader.id if self.reader else None
 
 
+def room_of(request: Request) -> Room:
+    """The reading room.
+
+    Raises:
+        Problem: 404, the server has none.
+    """
+    room = state_of(request).room
+    if room is None:
+        raise Problem(404, "This server has no desk. Start it with: vecloom serve --desk")
+    return room
+
+
 async def visitor_of(request: Request) -> Visitor | None:
     """Who sent a request; None where the server has no reading room."""
     room = state_of(request).room
