@@ -49,6 +49,25 @@ def test_hybrid_scores_are_reciprocal_ranks_of_the_two_lists(index):
     assert alone.score == pytest.approx(1 / (60 + alone.vector_rank))
 
 
+def test_every_hit_but_those_of_words_alone_has_its_cosine_also_in_young_and_thinned_indexes(
+    index, encoder, monkeypatch
+):
+    index.add([{"id": f"n{n}", "text": f"plum {n} {n % 7}"} for n in range(120)])
+    index.delete(["n3", "n50"])
+    monkeypatch.setattr(Index, "_settle", lambda *_: None)  # as a writer that was killed leaves it
+    index.add([{"id": "young", "text": "plum 3 young"}, {"id": "other", "text": "nothing of that"}])
+    query = encoder.encode(["plum 3"], kind="query")[0]
+    for mode in ("hybrid", "vector"):
+        hits = index.search("plum 3", 119, mode=mode)
+        assert "young" in ids(hits)
+        wanted = encoder.encode([hit.text for hit in hits]) @ query
+        assert [hit.cosine for hit in hits] == pytest.approx(wanted.tolist(), abs=1e-5)
+    words_alone = [hit for hit in index.search("plum", 100) if hit.vector_rank is None]
+    assert words_alone
+    assert None not in [hit.cosine for hit in words_alone]
+    assert [hit.cosine for hit in index.search("plum", 3, mode="keyword")] == [None] * 3
+
+
 def test_a_hit_carries_all_that_is_known(index):
     index.add(
         [Document("d", "some words", title="Title", source="a/b.md", position=3, fields={"year": 2020, "x": None})]

@@ -6,9 +6,12 @@ hold a word of the query).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+
+import numpy as np
 
 from vecloom.encoders.protocol import Vectors
 from vecloom.search.fusion import reciprocal_rank_fusion
@@ -21,12 +24,13 @@ DEPTH = 100  # places of each list that are fused; further down a place adds les
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a row stands: its offset, score, and 1-based ranks in the two lists."""
+    """Where a row stands: its offset, score, 1-based ranks in the two lists, and cosine."""
 
     offset: int
     score: float
     vector_rank: int | None = None
     keyword_rank: int | None = None
+    cosine: float | None = None
 
 
 def answer(
@@ -51,7 +55,8 @@ def answer(
         by_vector = snapshot.nearest(vectors, depth, snapshot.allowed(where))
     by_word = [snapshot.words(text, depth, where) for text in texts] if mode != "vector" else []
     if mode == "hybrid":
-        ranks = [_fuse(v, w, k) for v, w in zip(by_vector, by_word, strict=True)]
+        fused = [_fuse(v, w, k) for v, w in zip(by_vector, by_word, strict=True)]
+        ranks = [_measured(one, query, snapshot) for one, query in zip(fused, vectors, strict=True)]  # type: ignore[arg-type]
     else:
         ranks = [places(ranked, mode) for ranked in (by_vector if mode == "vector" else by_word)]
     return hits(snapshot, ranks)
@@ -59,11 +64,10 @@ def answer(
 
 def places(ranked: Ranked, mode: Mode) -> list[Place]:
     """The places of one list, ``vector`` or ``keyword``."""
-    vector = mode == "vector"
-    return [
-        Place(int(offset), float(score), rank if vector else None, None if vector else rank)
-        for rank, (offset, score) in enumerate(zip(*ranked, strict=True), start=1)
-    ]
+    numbered = [(int(offset), float(score), rank) for rank, (offset, score) in enumerate(zip(*ranked, strict=True), 1)]
+    if mode == "vector":
+        return [Place(offset, score, vector_rank=rank, cosine=score) for offset, score, rank in numbered]
+    return [Place(offset, score, keyword_rank=rank) for offset, score, rank in numbered]
 
 
 def _fuse(by_vector: Ranked, by_word: Ranked, k: int) -> list[Place]:
@@ -71,6 +75,15 @@ def _fuse(by_vector: Ranked, by_word: Ranked, k: int) -> list[Place]:
     vector, word = ({offset: rank for rank, offset in enumerate(ranked, start=1)} for ranked in lists)
     fused = reciprocal_rank_fusion(lists)[:k]
     return [Place(offset, score, vector.get(offset), word.get(offset)) for offset, score in fused]
+
+
+def _measured(found: Sequence[Place], query: Vectors, snapshot: Snapshot) -> list[Place]:
+    """Places with their cosines: what words alone found has one too."""
+    cosines = snapshot.cosines(query, np.array([place.offset for place in found], np.int64)).tolist()
+    return [
+        replace(place, cosine=None if math.isnan(cosine) else cosine)
+        for place, cosine in zip(found, cosines, strict=True)
+    ]
 
 
 def hits(snapshot: Snapshot, ranks: Sequence[Sequence[Place]]) -> list[list[Hit]]:
@@ -97,4 +110,5 @@ def _hit(place: Place, row: dict[str, Any], fields: dict[str, str]) -> Hit:
         fields={name: row[column] for name, column in fields.items() if row[column] is not None},
         vector_rank=place.vector_rank,
         keyword_rank=place.keyword_rank,
+        cosine=place.cosine,
     )

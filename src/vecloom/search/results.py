@@ -28,6 +28,8 @@ class Hit:
         fields: the record's other fields; absent ones are left out.
         vector_rank: 1-based place in the vector list, None where it is not in it.
         keyword_rank: 1-based place in the keyword list, None where it is not in it.
+        cosine: of the query and the chunk, whatever the mode ranks by; None for ``keyword``, which asks no model, and for a
+            chunk without a usable vector. ``vecloom.search.closeness`` says what it means.
     """
 
     id: str
@@ -41,6 +43,7 @@ class Hit:
     fields: Mapping[str, Scalar] = field(default_factory=dict)
     vector_rank: int | None = None
     keyword_rank: int | None = None
+    cosine: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

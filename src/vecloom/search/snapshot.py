@@ -103,6 +103,24 @@ class Snapshot:
             found = self._compared(queries, k, live, 0)
         return self._with_tail(queries, found, k, allowed) if len(self.tail) else found
 
+    def cosines(self, query: Vectors, offsets: Offsets) -> Scores:
+        """Of a ``(dim,)`` unit query and the rows at these offsets; NaN where a row has no usable vector."""
+        found = np.full(len(offsets), np.nan, np.float32)
+        in_file = self._places[offsets]
+        known = in_file >= 0
+        found[known] = self.file.vectors[in_file[known]] @ query
+        for place in np.flatnonzero(np.isin(offsets, self.tail_offsets)):
+            found[place] = self.tail[np.flatnonzero(self.tail_offsets == offsets[place])[0]] @ query
+        return found
+
+    @cached_property
+    def _places(self) -> Offsets:
+        """``(rows,)`` for each offset its row of the file, -1 where it has none."""
+        places = np.full(self.rows, -1, np.int64)
+        live = np.flatnonzero(self.offsets >= 0)
+        places[self.offsets[live]] = live
+        return places
+
     def _with_tail(self, queries: Vectors, found: list[Ranked], k: int, allowed: Mask | None) -> list[Ranked]:
         mask = None if allowed is None else allowed[self.tail_offsets]
         tails = exact.top_k(queries, self.tail, k, mask)

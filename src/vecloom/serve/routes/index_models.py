@@ -96,6 +96,7 @@ class HitOut(BaseModel):
     fields: dict[str, str | bool | int | float | None]
     vector_rank: int | None
     keyword_rank: int | None
+    cosine: float | None = Field(None, description="Of query and chunk in every mode but keyword.")
 
 
 class Found(BaseModel):
