@@ -13,14 +13,10 @@ import numpy.typing as npt
 
 from vecloom.encoders.protocol import Kind
 from vecloom.errors import UsageError
+from vecloom.runtime.directory import prompt_of
 
 NO_LIMIT = 2**31 - 1
 """``max_length`` of an encoder that never cuts a text."""
-
-PROMPT_NAMES: dict[Kind, tuple[str, ...]] = {
-    "query": ("query",),
-    "document": ("document", "passage", "corpus"),  # the order in which SentenceTransformer.encode_document looks
-}
 
 
 def checked(texts: Sequence[str]) -> list[str]:
@@ -53,7 +49,7 @@ def all_readable(texts: list[str]) -> list[str]:
 def prompted(texts: list[str], kind: Kind, prompt: str | None, prompts: Mapping[str, str]) -> list[str]:
     """Put the given prompt, or the model's own for this kind, before every text."""
     if prompt is None:
-        prompt = next((prompts[name] for name in PROMPT_NAMES[kind] if name in prompts), "")
+        prompt = prompt_of(prompts, kind)
     return [prompt + text for text in texts] if prompt else texts
 
 

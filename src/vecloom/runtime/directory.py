@@ -33,7 +33,6 @@ _LEGACY_POOLING = {
     "pooling_mode_weightedmean_tokens": "weightedmean",
     "pooling_mode_lasttoken": "lasttoken",
 }
-_DOCUMENT_PROMPTS = ("document", "passage", "corpus")
 _STOCK = {"Transformer", "Pooling", "Dense", "Normalize"}
 _NO_VECTORS = {"Normalize", "PairHead"}
 """Modules that the network need not run: length is set afterwards, and a head scores pairs of finished vectors."""
@@ -56,7 +55,7 @@ class ModelSpec:
         dense: folders of Dense modules behind the pooling, in order.
         normalized: whether the pipeline ends in a Normalize module.
         prompts: prompt name to text.
-        default_prompt: name of the prompt used where no other fits, or None.
+        default_prompt: name of the prompt for sentence-transformers' plain ``encode``, never for queries and documents.
         lower_case: lower the text before tokenising (an old setting of sentence-transformers).
         max_length: tokens after which a text is cut.
         extra_modules: class names of modules that only torch can run.
@@ -79,11 +78,8 @@ class ModelSpec:
     own_folders: tuple[Path, ...] = ()
 
     def prompt(self, kind: str) -> str:
-        """The stored text to put before a text of this kind, as sentence-transformers' encode_query and encode_document."""
-        for name in ("query",) if kind == "query" else _DOCUMENT_PROMPTS:
-            if name in self.prompts:
-                return self.prompts[name]
-        return self.prompts.get(self.default_prompt or "", "")
+        """The stored text to put before a text of this kind; see ``prompt_of``."""
+        return prompt_of(self.prompts, kind)
 
     @cached_property
     def weights(self) -> Path:
@@ -114,6 +110,7 @@ class ModelSpec:
             self.max_length,
             dict(self.prompts),
             self.default_prompt,
+            *(["by kind alone"] if self.default_prompt or {"passage", "corpus"} & set(self.prompts) else []),
         ]
         return text_digest(json.dumps([parts, pipeline], sort_keys=True))
 
@@ -125,6 +122,15 @@ class ModelSpec:
         own = [folder / name for folder in self.own_folders for name in ("config.json", "model.safetensors")]
         files += [folder / "model.safetensors" for folder in self.dense]
         return files + [file for file in own if file.is_file()]
+
+
+def prompt_of(prompts: Mapping[str, str], kind: str) -> str:
+    """The prompt before a text of a kind, "query" or "document", as ``encode_query`` and ``encode_document`` apply it.
+
+    This is what sentence-transformers 6.2 does, not what it documents: it gives every model the prompts "query" and
+    "document", empty unless the model names them, so neither the default prompt nor "passage" and "corpus" are ever reached.
+    """
+    return prompts.get(kind, "")
 
 
 def read_spec(path: Path) -> ModelSpec:
