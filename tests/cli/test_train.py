@@ -7,6 +7,7 @@ from tests.train import toys
 from tests.train.conftest import one_thread  # noqa: F401 - a fixture
 
 from vecloom.cli.mine import FORMATS
+from vecloom.cli.progress import plain_lines
 from vecloom.cli.train import line, said
 from vecloom.train.recipe import shipped
 from vecloom.train.watch import TrainProgress
@@ -81,6 +82,57 @@ def test_values_are_said_as_yaml_has_them():
 def test_the_bar_tells_loss_rate_speed_and_what_is_left():
     now = TrainProgress(3, 10, 0.3, 0.5, 1e-4, 80.0, 125.0, 3 << 20, {"mean": 0.75})
     assert line(now) == "loss 0.5000, lr 1.0e-04, 80 pairs/s, 2:05 left, 3.0 MiB, score 0.7500"
+
+
+def test_off_a_terminal_a_line_is_printed_now_and_then(capsys):
+    now = [0.0]
+    tell = plain_lines("Training", lambda: now[0])
+    for step in range(1, 101):
+        now[0] += 1.0
+        tell(step, 100, f"loss {step}")
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "Training: step 10 of 100 (10%), loss 10"
+    assert [line.split()[2] for line in lines] == [str(step) for step in range(10, 101, 10)]
+
+
+def test_the_last_step_of_long_work_is_said_and_short_work_is_silent(capsys):
+    now = [0.0]
+    tell = plain_lines("Training", lambda: now[0])
+    for step, at in ((1, 11.0), (2, 12.0), (3, 13.0)):
+        now[0] = at
+        tell(step, 3, "x")
+    assert [line.split()[2] for line in capsys.readouterr().err.splitlines()] == ["1", "3"]
+    short = plain_lines("Training", lambda: 0.0)
+    short(3, 3, "x")
+    assert capsys.readouterr().err == ""
+
+
+def test_a_shipped_recipe_does_not_start_on_a_file_that_happens_to_have_its_name(run, workshop, monkeypatch):
+    monkeypatch.chdir(workshop)  # there is a pairs.jsonl
+    done = run("train", "pairs", "--set", "output=x")
+    assert done.exit_code == 2
+    assert done.stderr == "Error: The recipe 'pairs' needs your data.\nName it with: --set data.0.path=FILE\n"
+    several = run("train", "several", "--set", "data.1.path=pairs.jsonl")
+    assert "--set data.0.path=FILE --set evaluation.tasks.0.path=FILE" in several.stderr
+    assert not (workshop / "x.run").exists()
+    assert run("train", "pairs", "--explain").exit_code == 0
+
+
+@pytest.mark.parametrize("override", ["data.0.path", "data"])
+def test_a_shipped_recipe_starts_once_the_data_are_named(run, workshop, tmp_path, override):
+    settings = {override: workshop / "pairs.jsonl", "model": workshop / "model", "output": tmp_path / "out", "steps": 1,
+                "batch_size": 8, "watch.collapse": 1.0, "logging.to": "[]"}  # fmt: skip
+    done = run("train", "pairs", *(part for key, value in settings.items() for part in ("--set", f"{key}={value}")))
+    assert done.exit_code == 0, done.stderr
+
+
+def test_a_limit_that_shrinks_is_said_before_the_run(run, workshop, tmp_path):
+    done = run("train", workshop / "recipe.yaml", "--set", f"output={tmp_path / 'out'}", "--set", "max_length=8")
+    assert done.exit_code == 0
+    assert done.stderr.startswith(
+        "Warning: max_length is 8 (it was 64): the model that comes out cuts texts there for good"
+    )
+    assert "the model reads 8 tokens of a text (before: 64)" in done.stdout
 
 
 def test_every_format_of_the_library_can_be_asked_for():

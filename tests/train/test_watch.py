@@ -109,7 +109,9 @@ def test_progress_has_loss_speed_and_the_time_that_is_left(monkeypatch):
     monkeypatch.setattr("vecloom.train.watch.time", SimpleNamespace(perf_counter=lambda: next(clock)))
     told = []
     reporter = Reporter(8, told.append)
-    reporter.on_log(ARGS, state(), control(), {"loss": 0.5, "learning_rate": 1e-4})
+    logged = state()
+    logged.log_history = [{"step": 1, "loss": 0.7}, {"step": 2, "eval_mean": 0.1}, {"step": 2, "loss": 0.3}]
+    reporter.on_log(ARGS, logged, control(), {"loss": 0.3, "learning_rate": 1e-4})
     reporter.on_epoch_begin(ARGS, state(), control())
     reporter.on_step_end(ARGS, state(4, 10), control())
     # 8 rows in 2 s; 6 steps of 2 s are left

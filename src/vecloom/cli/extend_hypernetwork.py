@@ -140,10 +140,10 @@ def sentence(summary: HypernetworkSummary) -> str:
 
 
 @contextmanager
-def watching() -> Iterator[Progress | None]:
-    """A bar over steps on a terminal, nothing elsewhere."""
+def watching() -> Iterator[Progress]:
+    """A bar over steps on a terminal, a line from time to time elsewhere."""
     with progress.steps("Training", time_left=True) as told:
-        yield told and (lambda step: told(step.step, step.steps, line(step)))
+        yield lambda step: told(step.step, step.steps, line(step))
 
 
 def line(step: Step) -> str:

@@ -1,4 +1,4 @@
-"""A progress bar with rate and remaining time on a terminal, nothing anywhere else."""
+"""A progress bar with rate and remaining time on a terminal; elsewhere nothing, or a line from time to time for hours of work."""
 
 from __future__ import annotations
 
@@ -8,10 +8,15 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import click
+
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from vecloom.data import ReadReport
+
+EVERY = 10.0
+"""Seconds between plain lines: enough to see that work goes on, and few in a log of hours."""
 
 
 class Bar:
@@ -102,11 +107,36 @@ def bar(what: str, inputs: Sequence[str], report: ReadReport) -> Iterator[Bar]:
         yield TerminalBar(drawn, what, input_bytes(inputs), report)
 
 
+def plain_lines(what: str, clock: Callable[[], float] = time.monotonic) -> Callable[[int, int, str], None]:
+    """Print a line to stderr every ``EVERY`` seconds, and one at the end of work that took longer than that.
+
+    Args:
+        what: the word before the figures.
+        clock: seconds that only rise.
+
+    Returns:
+        what to tell: steps done, steps in all, and what to say beside.
+    """
+    last, said = clock(), False
+
+    def tell(done: int, total: int, now: str) -> None:
+        nonlocal last, said
+        if clock() - last < EVERY and not (said and done >= total):
+            return
+        last, said = clock(), True
+        click.echo(f"{what}: step {done:,} of {total:,} ({done / max(total, 1):.0%}), {now}", err=True)
+
+    return tell
+
+
 @contextmanager
-def steps(what: str, *, time_left: bool = False) -> Iterator[Callable[[int, int, str], None] | None]:
-    """A bar over a training's steps on a terminal, told the step, how many there are and what to say beside; None elsewhere."""
+def steps(what: str, *, time_left: bool = False) -> Iterator[Callable[[int, int, str], None]]:
+    """A bar over a training's steps, told the step, how many there are and what to say beside.
+
+    Off a terminal (a log file, a batch system) it is a plain line on stderr now and then: see ``plain_lines``.
+    """
     if not sys.stderr.isatty():
-        yield None
+        yield plain_lines(what)
         return
     from rich import progress as rich
     from rich.console import Console

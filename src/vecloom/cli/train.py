@@ -58,13 +58,18 @@ def train(recipe: str, overrides: tuple[str, ...], explain: bool, no_resume: boo
         explained(read, as_json)
         return
     with watching() as told:
-        summary = run(read, resume=not no_resume, progress=told)
+        summary = run(read, resume=not no_resume, progress=told, warn=warned)
     if os.environ.get("RANK", "0") != "0":
         return
     if as_json:
         show.as_json(summary.as_dict())
     else:
         click.echo(sentences(summary))
+
+
+def warned(sentence: str) -> None:
+    """Say on stderr what changes the model for good."""
+    click.echo(f"Warning: {sentence}", err=True)
 
 
 def explained(recipe: Recipe, as_json: bool) -> None:
@@ -124,10 +129,10 @@ def check_extra() -> None:
 
 
 @contextmanager
-def watching() -> Iterator[Progress | None]:
-    """A bar over steps on a terminal, nothing elsewhere."""
+def watching() -> Iterator[Progress]:
+    """A bar over steps on a terminal, a line from time to time elsewhere."""
     with progress.steps("Training") as told:
-        yield told and (lambda state: told(state.step, state.steps, line(state)))
+        yield lambda state: told(state.step, state.steps, line(state))
 
 
 def line(state: TrainProgress) -> str:

@@ -39,6 +39,7 @@ class Outcome:
         tokens_per_second: through the model, padding not counted; 0 where unknown.
         operations_per_second: of the model's arithmetic; 0 where unknown.
         utilisation: these as a share of what the GPU's data sheet names, where it is known.
+        cutting: how much of the training texts the model reads, in words.
         own_modules: whether the model has modules of vecloom, which has to be installed to load it.
     """
 
@@ -57,6 +58,7 @@ class Outcome:
     tokens_per_second: float = 0.0
     operations_per_second: float = 0.0
     utilisation: float | None = None
+    cutting: str = ""
     own_modules: bool = False
 
 
@@ -156,6 +158,7 @@ def _training(recipe: Recipe, outcome: Outcome) -> str:
         f"- seed {recipe.seed} for sampling, dropout and new weights",
         f"- {outcome.precision}, {hardware()}" + (f", {outcome.processes} processes" if outcome.processes > 1 else ""),
         f"- {outcome.seconds:,.0f} s in steps, {outcome.pairs_per_second:,.0f} rows/s{_arithmetic(outcome)}",
+        f"- {outcome.cutting}" if outcome.cutting else "",
         f"- {_versions()}",
     ]
     return "\n".join(line for line in lines if line)

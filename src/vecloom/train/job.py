@@ -12,11 +12,11 @@ share each batch, and the first one writes.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from vecloom.errors import MissingExtraError, VecloomError
-from vecloom.train.recipe import Recipe, checked_options
+from vecloom.train.recipe import Recipe, check_named, checked_options
 from vecloom.train.runs import RunFolder
 from vecloom.train.summary import TrainSummary
 
@@ -26,26 +26,34 @@ if TYPE_CHECKING:
 _NEEDED = ("torch", "sentence_transformers", "accelerate", "datasets")
 
 
-def run(recipe: Recipe, *, resume: bool = True, progress: Progress | None = None) -> TrainSummary:
+def run(
+    recipe: Recipe,
+    *,
+    resume: bool = True,
+    progress: Progress | None = None,
+    warn: Callable[[str], None] | None = None,
+) -> TrainSummary:
     """Train a model.
 
     Args:
         recipe: what ``load_recipe`` read, or ``Recipe(...)``.
         resume: go on where a run of the same recipe stopped; otherwise what it left is removed.
         progress: told about each step.
+        warn: told, before the first step, what changes the model for good.
 
     Returns:
         what was done. The model lies in ``recipe.output``, whole or not at all.
 
     Raises:
         DataError: the data are not what they have to be; nothing was trained.
-        UsageError: values of the recipe do not go together, or another run lies there.
+        UsageError: the recipe does not name the user's data, its values do not go together, or another run lies there.
         ModelError: the model cannot be trained.
         DivergenceError: the loss became nan, or the vectors collapsed.
         VecloomError: memory did not suffice; the sentence names the key to change.
         MissingExtraError: accelerate or datasets is not installed.
     """
     check_extra()
+    check_named(recipe)
     from vecloom.train.session import Session
     from vecloom.train.setup import rank
 
@@ -56,6 +64,8 @@ def run(recipe: Recipe, *, resume: bool = True, progress: Progress | None = None
         done = folder.read("finished.json")
         if done is not None and folder.output.is_dir():
             return TrainSummary.of(done)
+        if warn is not None and rank() == 0 and session.cutting.warning():
+            warn(session.cutting.warning())
         try:
             return session.train(progress)
         except (RuntimeError, MemoryError) as error:

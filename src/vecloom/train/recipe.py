@@ -222,6 +222,7 @@ class Recipe(Section):
 
     _places: dict[Place, str] = PrivateAttr(default_factory=dict)
     _file: str = PrivateAttr(default="")
+    _shipped: bool = PrivateAttr(default=False)
 
     @model_validator(mode="after")
     def _fits(self) -> Recipe:
@@ -273,13 +274,15 @@ def load_recipe(path: str | PathLike[str], overrides: Sequence[str] = ()) -> Rec
         UsageError: there is no such file, it is no YAML, a key is unknown or a value cannot be; the sentence names
             the line and the close key.
     """
-    tree = read(_find(path), overrides)
+    found = _find(path)
+    tree = read(found, overrides)
     try:
         recipe = Recipe.model_validate(tree.value)
     except ValidationError as error:
         raise complain(tree, error.errors(), _KEYS) from None
     recipe._places.update(tree.origins)
     recipe._file = tree.file
+    recipe._shipped = found.parent == SHIPPED
     for place, choice in _losses(recipe):
         checked_options(choice, tree, place)
     return recipe
@@ -288,6 +291,24 @@ def load_recipe(path: str | PathLike[str], overrides: Sequence[str] = ()) -> Rec
 def explain(recipe: Recipe) -> list[Row]:
     """Every effective value: its key, itself, and the line, the override or the default's source that it came from."""
     return list(_explained(recipe, recipe, ()))
+
+
+def check_named(recipe: Recipe) -> None:
+    """Check that the user named the data: the file names in a shipped recipe only show what belongs there.
+
+    Raises:
+        UsageError: a path is still the shipped recipe's own.
+    """
+    if not recipe._shipped:
+        return
+    own = [
+        ".".join(map(str, place))
+        for place, origin in recipe._places.items()
+        if place[-1] == "path" and origin.startswith(f"{recipe.file}:")
+    ]
+    if own:
+        asked = " ".join(f"--set {key}=FILE" for key in sorted(own))
+        raise UsageError(f"The recipe {recipe.file.removesuffix('.yaml')!r} needs your data.", f"Name it with: {asked}")
 
 
 def shipped() -> list[str]:

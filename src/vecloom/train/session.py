@@ -10,6 +10,7 @@ from transformers import set_seed
 from vecloom.errors import UsageError
 from vecloom.train import flops, setup
 from vecloom.train.card import Outcome, recipe_yaml, write_card
+from vecloom.train.cutting import count_cut
 from vecloom.train.data import read_tables
 from vecloom.train.evaluator import Evaluator
 from vecloom.train.lora import merge
@@ -18,11 +19,11 @@ from vecloom.train.machine import device_of, hardware, precision_of
 from vecloom.train.recipe import Recipe
 from vecloom.train.runs import RunFolder
 from vecloom.train.sampling import BatchSampler
-from vecloom.train.summary import TrainSummary
+from vecloom.train.summary import TrainSummary, recent_loss
 from vecloom.train.teacher import taught
 from vecloom.train.trainer import Collator, Rows, Trainer
 from vecloom.train.translated import check_signs, sample
-from vecloom.train.watch import CollapseWatch, LogWithSave, Progress, Reporter, Share, Tracker
+from vecloom.train.watch import CollapseWatch, LogWithSave, Progress, Reporter, Share, Tracker, curve_of
 
 
 class Session:
@@ -52,6 +53,11 @@ class Session:
         self._batches = BatchSampler(setup.groups_of(self._tables), setup.drawing_of(recipe))
         set_seed(recipe.seed)
         self._model = setup.open_model(recipe, self._device)
+        own_limit = setup.max_length(self._model)
+        if recipe.max_length is not None:
+            self._model.max_seq_length = recipe.max_length
+        limit = setup.max_length(self._model)
+        self.cutting = count_cut(self._model.tokenizer, self._tables, own_limit, limit, recipe.seed)
         self._arithmetic = flops.arithmetic_of(self._model)
         self._set_prompts()
         self._check_signs()
@@ -195,9 +201,7 @@ class Session:
     ) -> TrainSummary:
         state = trainer.args.distributed_state
         state.wait_for_everyone()
-        curve = tuple(
-            (int(entry["step"]), float(entry["loss"])) for entry in trainer.state.log_history if "loss" in entry
-        )
+        curve = curve_of(trainer.state.log_history)
         stopped = f"stopped early, {tracker.stale} measurements without a better one" if tracker.stopped else ""
         scores: dict[str, float] = {}
         if trainer.args.should_save:
@@ -213,13 +217,13 @@ class Session:
             resumed_from=resumed,
             seconds=reporter.seconds,
             pairs_per_second=rate if reporter.steps else 0.0,
-            loss=curve[-1][1] if curve else None,
+            loss=recent_loss(curve),
             curve=curve,
             before=before,
             scores=scores,
             best_step=tracker.best_step if self._evaluator is not None else steps,
             stopped=stopped,
-            notes=tuple(f"{table.name}: {note}" for table in self._tables for note in table.checked.notes()),
+            notes=self._notes(),
             **self._speed(trainer, reporter.seconds),
         )
         if trainer.args.should_save:
@@ -227,6 +231,11 @@ class Session:
         state.wait_for_everyone()
         # the first process has scored; all return the same
         return replace(summary, scores=folder_scores(self._folder))
+
+    def _notes(self) -> tuple[str, ...]:
+        """What the data checks counted, and what the model cuts."""
+        counted = [f"{table.name}: {note}" for table in self._tables for note in table.checked.notes()]
+        return tuple(note for note in [*counted, self.cutting.note()] if note)
 
     def _speed(self, trainer: Any, seconds: float) -> dict[str, Any]:
         """Tokens and operations per second, over all processes, and the share of the GPU's."""
@@ -253,12 +262,13 @@ class Session:
         return self._evaluator(self._model)
 
     def _write(self, summary: TrainSummary) -> None:
-        first_last = (summary.curve[0][1], summary.curve[-1][1]) if summary.curve else None
+        first_last = (summary.curve[0][1], summary.loss) if summary.loss is not None else None
         outcome = Outcome(
             int(self._model.get_embedding_dimension() or 0), setup.max_length(self._model), self._precision,
             setup.processes(), summary.steps, summary.seconds, summary.pairs_per_second, first_last, summary.before,
             summary.scores, summary.best_step, summary.stopped, summary.tokens_per_second, summary.operations_per_second,
-            summary.utilisation, any(type(module).__module__.startswith("vecloom.") for module in self._model),
+            summary.utilisation, self.cutting.note(),
+            any(type(module).__module__.startswith("vecloom.") for module in self._model),
         )  # fmt: skip
         card = write_card(self._folder.output.name, self._recipe, self._tables, outcome)
         setup.publish_model(self._model, self._folder.output, card)

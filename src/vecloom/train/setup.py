@@ -59,8 +59,6 @@ def open_model(recipe: Recipe, device: str) -> Any:
         model = _decoder(path, recipe.decoder, device).float()
     else:
         model = SentenceTransformer(str(path), device=device, trust_remote_code=is_trusted(path)).float()
-    if recipe.max_length is not None:
-        model.max_seq_length = recipe.max_length
     if recipe.pooling is not None:
         set_pooling(model, recipe.pooling)
     if recipe.lora is not None:

@@ -2,9 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
+
+RECENT = 50
+"""Steps that the loss shown is the mean of: that of a single batch says little."""
+
+
+def recent_loss(curve: Sequence[tuple[int, float]], steps: int = RECENT) -> float | None:
+    """The mean loss over the last steps, ``steps`` at least if there are so many.
+
+    Args:
+        curve: (step, mean loss since the entry before), in order.
+        steps: how many.
+    """
+    total, taken = 0.0, 0
+    for place in range(len(curve) - 1, -1, -1):
+        since = curve[place - 1][0] if place else 0
+        width = curve[place][0] - since
+        total, taken = total + curve[place][1] * width, taken + width
+        if taken >= steps:
+            break
+    return total / taken if taken else None
 
 
 @dataclass(frozen=True)
@@ -18,7 +38,7 @@ class TrainSummary:
         resumed_from: the step that this call went on from; 0 where it began, ``steps`` where all had been done.
         seconds: of this call's steps.
         pairs_per_second: rows through the model in this call.
-        loss: the last logged mean, or None.
+        loss: the mean over the last steps that were logged, ``RECENT`` at least, or None; the bar shows the same.
         curve: (step, mean loss since the last entry), over all calls.
         before: scores of the model before the first step.
         scores: scores of the model that was written.

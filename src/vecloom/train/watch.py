@@ -19,6 +19,7 @@ from transformers import TrainerCallback
 
 from vecloom.errors import VecloomError
 from vecloom.train.machine import memory_bytes
+from vecloom.train.summary import RECENT, recent_loss
 
 if TYPE_CHECKING:
     from vecloom.train.runs import RunFolder
@@ -158,7 +159,7 @@ class TrainProgress:
         step: steps done.
         steps: steps in all.
         epoch: passes over the data, as a decimal number.
-        loss: its last logged mean, or None.
+        loss: the mean over the last steps that were logged (``summary.recent_loss``), or None.
         learning_rate: now.
         pairs_per_second: rows through the model, over the last steps, without measuring and saving.
         eta_seconds: time that the remaining steps will take.
@@ -183,6 +184,11 @@ class TrainProgress:
 
 Progress: TypeAlias = Callable[[TrainProgress], None]
 """Called after each step."""
+
+
+def curve_of(history: Sequence[Mapping[str, Any]]) -> tuple[tuple[int, float], ...]:
+    """(step, mean loss since the entry before) from the trainer's log."""
+    return tuple((int(entry["step"]), float(entry["loss"])) for entry in history if "loss" in entry)
 
 
 class Reporter(TrainerCallback):  # type: ignore[misc]
@@ -223,7 +229,7 @@ class Reporter(TrainerCallback):  # type: ignore[misc]
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Mapping[str, float], **_: Any) -> None:
         """Remember the loss and the learning rate."""
-        self._loss = logs.get("loss", self._loss)
+        self._loss = recent_loss(curve_of(state.log_history[-4 * RECENT :]))
         self._rate = logs.get("learning_rate", self._rate)
 
     def on_evaluate(self, args: Any, state: Any, control: Any, metrics: Mapping[str, float], **_: Any) -> None:
