@@ -78,7 +78,7 @@ def complexity(
         for name, p in found.items()
     ]
     reasons = dict.fromkeys(f"{what}: {why}" for profile in found.values() for what, why in profile.missing.items())
-    click.echo("\n".join([show.columns(rows, HEADER), *reasons]))
+    show.echo("\n".join([show.columns(rows, HEADER), *reasons]))
 
 
 def texts_of(given: str, mapping: object, skip_bad: bool, lines: bool) -> Iterator[str]:

@@ -9,6 +9,7 @@ import click
 
 from vecloom.cli import options, show
 from vecloom.cli.desk_options import desk_option, now, opened
+from vecloom.control_characters import visible
 
 if TYPE_CHECKING:
     from vecloom.desk.listing import Entry
@@ -72,7 +73,7 @@ def desk(
     wanted = {"save": save, "upvote": upvote, "hide": hide}
     if any(wanted.values()) or tags:
         done = marked(state, name, wanted, tags, undo)
-        show.as_json(done) if as_json else click.echo("\n".join(f"{one['id']}: {one['mark']}" for one in done))
+        show.as_json(done) if as_json else show.echo("\n".join(f"{one['id']}: {one['mark']}" for one in done))
         return
     if similar:
         found = listing.similar(state, library, name, similar, LOCAL_READER, limit=k)
@@ -81,7 +82,7 @@ def desk(
         found = listing.listing(
             state, library, name, LOCAL_READER, now(), query=query, sort=order, where=where, limit=k
         )
-    show.as_json([asdict(entry) for entry in found]) if as_json else click.echo(readable(found))
+    show.as_json([asdict(entry) for entry in found]) if as_json else show.styled(readable(found))
 
 
 def marked(
@@ -122,8 +123,7 @@ def readable(found: list[Entry]) -> str:
     for rank, entry in enumerate(found, start=1):
         date = datetime.fromtimestamp(entry.item.dated, UTC).date().isoformat()
         mine = [name for name in ("saved", "upvoted") if getattr(entry.marks, name)] + list(entry.marks.tags)
-        lines.append(f"{rank:>3}. {click.style(entry.item.title, bold=True)}")
-        lines.append(f"     {'  '.join(filter(None, [entry.item.doc_id, date, f'{entry.score:.4g}', *mine]))}")
-        if entry.reason:
-            lines.append(f"     {entry.reason}")
+        lines.append(f"{rank:>3}. {show.bold(entry.item.title)}")
+        place = "  ".join(filter(None, [entry.item.doc_id, date, f"{entry.score:.4g}", *mine]))
+        lines += [f"     {visible(one)}" for one in (place, entry.reason) if one]
     return "\n".join(lines) or "There is nothing to list."

@@ -60,14 +60,14 @@ def digest(
     desk, library = opened(indexes, desk_path, in_step=feeds is not None, **model)
     if send:
         report = sent(desk, library, sender)
-        show.as_json(asdict(report)) if as_json else click.echo(sentences(report))
+        show.as_json(asdict(report)) if as_json else show.echo(sentences(report))
     elif preview:
         from vecloom.desk.digests import preview as compose
 
         _show_preview(compose(desk, library, sender, now(), only), output, as_json)
     else:
         paths = write_feeds(desk, library, sender, Path(str(feeds)))
-        show.as_json({"written": paths}) if as_json else click.echo("\n".join(paths) or "There are no subscriptions.")
+        show.as_json({"written": paths}) if as_json else show.echo("\n".join(paths) or "There are no subscriptions.")
 
 
 def _sender(*, needed: bool) -> Sender:
@@ -113,7 +113,7 @@ def _show_preview(found: list[Composed], output: str | None, as_json: bool) -> N
     if as_json:
         show.as_json([as_record(made) for made in found])
     else:
-        click.echo("\n\n".join(map(as_text, found)) or "There are no subscriptions.")
+        show.echo("\n\n".join(map(as_text, found)) or "There are no subscriptions.")
 
 
 def as_record(made: Composed) -> dict[str, Any]:

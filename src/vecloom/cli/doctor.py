@@ -35,15 +35,13 @@ def doctor(model: str, every: bool, as_json: bool) -> None:
         backend = {**asdict(choice), "reason": choice.reason} if choice else None
         show.as_json({**asdict(found), "model": model, "choice": backend})
         return
-    click.echo(show.pairs(machine(found)))
-    click.echo(f"\n{show.columns(packages(found), ('package', 'version', 'for'))}\n")
-    click.echo(
-        f"{model}: " + (f"{_name(choice.key)}, {choice.reason}" if choice else "needs no backend, it is a table")
-    )
+    show.echo(show.pairs(machine(found)))
+    show.echo(f"\n{show.columns(packages(found), ('package', 'version', 'for'))}\n")
+    show.echo(f"{model}: " + (f"{_name(choice.key)}, {choice.reason}" if choice else "needs no backend, it is a table"))
     if choice and len(choice.trials) > 1:
-        click.echo("\n" + show.columns(trials(choice), ("backend", "texts/s", "min cosine", "")))
+        show.echo("\n" + show.columns(trials(choice), ("backend", "texts/s", "min cosine", "")))
     for advice in found.advice:
-        click.echo(f"\n{advice}")
+        show.echo(f"\n{advice}")
 
 
 def chosen(model: str, *, every: bool) -> Choice | None:

@@ -59,7 +59,7 @@ def domain_gap(
     if as_json:
         show.as_json(found.as_dict())
     else:
-        click.echo(readable(found))
+        show.echo(readable(found))
 
 
 def rows_of(scores: tuple[str, ...]) -> Iterator[ScoreRow]:

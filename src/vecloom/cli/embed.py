@@ -93,7 +93,7 @@ def embed(
     if as_json:
         show.as_json({**summary.as_dict(), "read": report.as_dict()})
     else:
-        click.echo(sentence(summary, report))
+        show.echo(sentence(summary, report))
 
 
 def sentence(summary: EmbedSummary, report: ReadReport) -> str:

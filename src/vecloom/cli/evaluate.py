@@ -137,7 +137,7 @@ def evaluate(
     if as_json:
         show.as_json(found.as_dict())
     else:
-        click.echo(table(found, reports))
+        show.echo(table(found, reports))
     if not found.scores:
         raise SystemExit(1)
 
@@ -202,10 +202,10 @@ def selected(folders: tuple[str, ...], rho: float, as_json: bool) -> None:
     if as_json:
         show.as_json(answer)
         return
-    click.echo(f"Kept {agreed.kept} of {agreed.tasks} tasks: {', '.join(result.kept)}.")
+    show.echo(f"Kept {agreed.kept} of {agreed.tasks} tasks: {', '.join(result.kept)}.")
     if result.removed:
-        click.echo(f"Dropped, the best predicted first: {', '.join(result.removed)}.")
-    click.echo(
+        show.echo(f"Dropped, the best predicted first: {', '.join(result.removed)}.")
+    show.echo(
         f"The order of {len(scores.models)} models by their mean: Spearman {_figure(agreed.mean.spearman)} between all tasks "
         f"and these; {_figure(agreed.random_mean)} for random choices of as many."
     )

@@ -80,7 +80,7 @@ def hypernetwork(
                 model, texts, output, settings, device=device, resume=not no_resume, overwrite=overwrite, progress=told
             )
     except KeyboardInterrupt:
-        click.echo("\nCheckpoints are kept: the same command goes on from the last one.", err=True)
+        show.echo("\nCheckpoints are kept: the same command goes on from the last one.", err=True)
         raise
     _show(summary, as_json, sentence)
 
@@ -157,4 +157,4 @@ def _show(value: Any, as_json: bool, written: Any) -> None:
     if as_json:
         show.as_json(value.as_dict() if hasattr(value, "as_dict") else value)
     else:
-        click.echo(written(value))
+        show.echo(written(value))

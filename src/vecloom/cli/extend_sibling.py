@@ -51,7 +51,7 @@ def sibling(
         if as_json:
             show.as_json(told)
         else:
-            click.echo(show.pairs(told))
+            show.echo(show.pairs(told))
         return
     if not output:
         raise UsageError("There is no output.", "Name a folder with -o, or ask with --explain.")
@@ -61,7 +61,7 @@ def sibling(
     if as_json:
         show.as_json(done.as_dict())
     else:
-        click.echo(sentence(done))
+        show.echo(sentence(done))
 
 
 def sentence(done: SiblingSummary) -> str:

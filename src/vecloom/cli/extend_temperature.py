@@ -269,4 +269,4 @@ def _show(value: Any, as_json: bool, written: Any) -> None:
     if as_json:
         show.as_json(value.as_dict() if hasattr(value, "as_dict") else value)
     else:
-        click.echo(written(value))
+        show.echo(written(value))

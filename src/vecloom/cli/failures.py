@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 
 import click
 
+from vecloom.cli import show
 from vecloom.errors import VecloomError, from_os_error
 
 DEBUG = "vecloom.debug"  # key in the context's meta, which group and verb share
@@ -36,7 +37,7 @@ def reported(ctx: click.Context) -> Iterator[None]:
         raise
     except KeyboardInterrupt:
         kept = KEPT.get(ctx.invoked_subcommand or "", "")
-        click.echo(f"\nStopped. {kept}".rstrip(), err=True)
+        show.echo(f"\nStopped. {kept}".rstrip(), err=True)
         ctx.exit(INTERRUPTED)
     except BrokenPipeError:
         _close_stdout()
@@ -51,18 +52,18 @@ def _tell(error: Exception, verb: str) -> int:
     if isinstance(error, OSError):
         error = from_os_error(error, f"vecloom {verb}")
     if isinstance(error, VecloomError):
-        click.echo("\n".join(filter(None, [f"Error: {error.what}", error.todo])), err=True)
+        show.echo("\n".join(filter(None, [f"Error: {error.what}", error.todo])), err=True)
         return error.exit_code
     what = f"{type(error).__name__}: {error}".rstrip(": ")
-    click.echo(f"Error: vecloom {verb} met an unexpected {what}.", err=True)
-    click.echo("Run it again with --debug to see where, and please report it.", err=True)
+    show.echo(f"Error: vecloom {verb} met an unexpected {what}.", err=True)
+    show.echo("Run it again with --debug to see where, and please report it.", err=True)
     return 1
 
 
 def _trace(error: Exception) -> None:
     import traceback
 
-    click.echo("".join(traceback.format_exception(error)), err=True, nl=False)
+    show.echo("".join(traceback.format_exception(error)), err=True, nl=False)
 
 
 def _close_stdout() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Iterator
@@ -72,9 +71,9 @@ def import_(
     told = {"kind": kind, "output": path or output, **done, "read": report.as_dict()}
     quiet = output == "-"
     if as_json:
-        show.as_json(told) if not quiet else click.echo(json.dumps(told), err=True)
+        show.as_json(told, err=quiet)
     else:
-        click.echo("\n".join(sentences(told, report)), err=quiet)
+        show.echo("\n".join(sentences(told, report)), err=quiet)
 
 
 def chosen(found: Iterator[Document], categories: tuple[str, ...], since: str) -> Iterator[Document]:
@@ -124,7 +123,7 @@ def _write(found: Iterator[Document], file: TextIO) -> int:
 def as_line(document: Document) -> str:
     """A record that ``vecloom index`` and ``vecloom embed`` read."""
     record = {"id": document.id, "title": document.title, "text": document.text, **document.fields}
-    return json.dumps(record, ensure_ascii=False)
+    return show.json_line(record)
 
 
 def index(

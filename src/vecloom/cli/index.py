@@ -93,9 +93,9 @@ def add(
     if as_json:
         show.as_json({"index": path, **done, "read": report.as_dict()})
         return
-    click.echo("\n".join(sentences(path, done, report)))
+    show.echo("\n".join(sentences(path, done, report)))
     if delete_missing and lost:
-        click.echo(f"  nothing was removed, because {lost:,} inputs could not be read and may still exist")
+        show.echo(f"  nothing was removed, because {lost:,} inputs could not be read and may still exist")
 
 
 def open_or_create(path: str, encoder: Encoder, chunk_tokens: int | None, overlap: int | None) -> Index:
@@ -155,7 +155,7 @@ def show_info(path: str, as_json: bool) -> None:
     if as_json:
         show.as_json(asdict(info))
     else:
-        click.echo(show.pairs(described(info)))
+        show.echo(show.pairs(described(info)))
 
 
 def described(info: IndexInfo) -> dict[str, str]:

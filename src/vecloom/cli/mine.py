@@ -89,7 +89,7 @@ def mine(
 
         show.as_json(asdict(found))
     else:
-        click.echo(sentences(found, output))
+        show.echo(sentences(found, output))
 
 
 def read_pairs(path: str, columns: tuple[str, ...]) -> list[tuple[str, str]]:

@@ -37,7 +37,7 @@ def models(as_json: bool) -> None:
         show.as_json(found)
         return
     rows = [[_cell(name, model[name]) for name in HEADER] for model in found]
-    click.echo(show.columns(rows, HEADER))
+    show.echo(show.columns(rows, HEADER))
 
 
 def described(model: LocalModel) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-import click
+from vecloom.cli import show
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -124,7 +124,7 @@ def plain_lines(what: str, clock: Callable[[], float] = time.monotonic) -> Calla
         if clock() - last < EVERY and not (said and done >= total):
             return
         last, said = clock(), True
-        click.echo(f"{what}: step {done:,} of {total:,} ({done / max(total, 1):.0%}), {now}", err=True)
+        show.echo(f"{what}: step {done:,} of {total:,} ({done / max(total, 1):.0%}), {now}", err=True)
 
     return tell
 

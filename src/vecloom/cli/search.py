@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
 
-from vecloom.cli import options, show, snippet
+from vecloom.cli import options, show
 
 if TYPE_CHECKING:
     from vecloom.search import Hit, Index
-
-INDENT = 4
-WIDEST = 120  # columns; longer lines are hard to read
 
 
 @click.command(short_help="Ask an index.")
 @click.argument("index")
 @click.argument("query", required=False)
-@click.option("-k", "--hits", "k", type=click.IntRange(min=1), default=10, show_default=True, help="How many hits.")
+@click.option(
+    "-k", "--hits", "k", type=click.IntRange(min=1), default=10, show_default=True, help="How many documents."
+)
 @click.option(
     "--mode",
     type=click.Choice(["hybrid", "vector", "keyword"]),
@@ -32,6 +29,8 @@ WIDEST = 120  # columns; longer lines are hard to read
     help="By meaning and words together, by meaning, or by words (BM25).",
 )
 @click.option("--where", metavar="FILTER", help="Only among these, as in \"year > 2020 AND lang = 'en'\".")
+@click.option("--full", is_flag=True, help="Print whole passages instead of the part with the query's words.")
+@click.option("--passages", is_flag=True, help="List every passage for itself instead of one entry a document.")
 @click.option("-m", "--model", help="The index's model, where it is not under the name that the index knows.")
 @options.speed_options
 @options.json_option
@@ -42,6 +41,8 @@ def search(
     k: int,
     mode: str,
     where: str | None,
+    full: bool,
+    passages: bool,
     model: str | None,
     backend: str,
     threads: int | None,
@@ -49,8 +50,12 @@ def search(
 ) -> None:
     """Ask an index and print what answers best.
 
-    Without QUERY, each line of standard input is a query. With --json, each query gives one line: an object with the
-    query and its hits. Scores compare hits of one answer: rank fusion for hybrid, cosine for vector, BM25 for keyword.
+    Without QUERY, each line of standard input is a query. Each document is listed once, with its best passage. The number
+    is the cosine of query and passage, whatever ranks them; with the bundled model a word says what it means (close, fair,
+    far), and you are told if nothing fits well. By words alone it is BM25's score.
+
+    With --json, each query gives one line: an object with the query and its hits. Their "score" is what ranks them: rank
+    fusion for hybrid, cosine for vector, BM25 for keyword.
 
     \b
     Examples:
@@ -58,16 +63,33 @@ def search(
       vecloom search news.index "rate cuts" --where "year >= 2024 AND lang = 'en'" -k 3
       vecloom search docs.index --json < questions.txt > answers.jsonl
     """  # noqa: D301 - click wants the character \b, not a backslash
+    from vecloom.cli import hits as looks
+    from vecloom.search.closeness import nothing_fits
+
     opened = opened_for(index, mode, model, backend, threads)
+    fingerprint = opened.fingerprint
     for asked in [query] if query is not None else asked_lines():
         started = time.perf_counter()
-        hits = opened.search(asked, k, mode=mode, where=where)  # type: ignore[arg-type]
+        documents = found(opened, asked, k, mode, where, passages)
         seconds = time.perf_counter() - started
+        unfit = nothing_fits(asked, [hits[0] for hits in documents], fingerprint)
         if as_json:
-            show.as_json({"query": asked, "hits": [asdict(hit) for hit in hits], "seconds": round(seconds, 4)})
+            told = {"query": asked, "hits": looks.as_objects(documents, fingerprint), "nothing_fits": unfit}
+            show.as_json({**told, "seconds": round(seconds, 4)})
         else:
-            click.echo(readable(asked, hits, titled=query is None))
+            head = f"{show.bold(f'> {asked}')}\n" if query is None else ""
+            show.styled(head + looks.readable(documents, asked, fingerprint, full=full, unfit=unfit))
         sys.stdout.flush()
+
+
+def found(opened: Index, asked: str, k: int, mode: str, where: str | None, passages: bool) -> list[list[Hit]]:
+    """The hits of the best documents, or each passage for itself."""
+    from vecloom.cli.hits import CHUNKS
+    from vecloom.search.results import grouped
+
+    if passages:
+        return [[hit] for hit in opened.search(asked, k, mode=mode, where=where)]  # type: ignore[arg-type]
+    return grouped(opened.search(asked, k * CHUNKS, mode=mode, where=where))[:k]  # type: ignore[arg-type]
 
 
 def opened_for(path: str, mode: str, model: str | None, backend: str, threads: int | None) -> Index:
@@ -85,27 +107,7 @@ def opened_for(path: str, mode: str, model: str | None, backend: str, threads: i
 def asked_lines() -> Iterator[str]:
     """Queries from standard input, one a line, blank ones left out; a person is prompted."""
     if sys.stdin.isatty():
-        click.echo("One query a line; Ctrl-D ends.", err=True)
+        show.echo("One query a line; Ctrl-D ends.", err=True)
     for line in sys.stdin:
         if line.strip():
             yield line.strip()
-
-
-def readable(query: str, hits: list[Hit], *, titled: bool) -> str:
-    """Ranked hits for people: rank, score, title, place, and the part of the text that answers."""
-    words = snippet.words_of(query)
-    width = min(shutil.get_terminal_size().columns, WIDEST) - INDENT
-    blocks = [_block(rank, hit, words, width) for rank, hit in enumerate(hits, start=1)]
-    head = [click.style(f"> {query}", bold=True)] if titled else []
-    return "\n".join([*head, *(blocks or ["Nothing was found."])])
-
-
-def _block(rank: int, hit: Hit, words: list[str], width: int) -> str:
-    title = hit.heading if hit.heading.startswith(hit.title) else f"{hit.title} > {hit.heading}".removesuffix(" > ")
-    place = hit.id if hit.id.startswith(hit.source) else f"{hit.source}  {hit.id}"
-    lines = [
-        f"{click.style(title, bold=True)}  {place}".strip(),
-        snippet.mark(snippet.cut(hit.text, words, width), words),
-    ]
-    margin = " " * INDENT
-    return f"{rank:>2}. {hit.score:.4f}  " + f"\n{margin}".join(line for line in lines if line)

@@ -149,7 +149,7 @@ def _started(address: str, state: State, as_json: bool) -> None:
         show.as_json({"address": address, "models": models, "indexes": indexes, "reranker": state.reranker})
     else:
         names = [*models, *indexes, *([state.reranker] if state.reranker else [])]
-        click.echo(f"Serving {', '.join(names)} at {address} (the APIs: {address}/openapi.json). Ctrl-C ends it.")
+        show.echo(f"Serving {', '.join(names)} at {address} (the APIs: {address}/openapi.json). Ctrl-C ends it.")
     sys.stdout.flush()
 
 

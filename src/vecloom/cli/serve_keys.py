@@ -68,9 +68,9 @@ def add(name: str, scopes: tuple[Scope, ...], path: Path, as_json: bool) -> None
     if as_json:
         show.as_json({"name": name, "scopes": scopes, "key": secret, "file": str(path)})
         return
-    click.echo(f"Key {name!r} ({', '.join(scopes)}) is in {path}. It is shown only now:", err=True)
-    click.echo(secret)
-    click.echo(f"Start the server with: vecloom serve --keys {path}", err=True)
+    show.echo(f"Key {name!r} ({', '.join(scopes)}) is in {path}. It is shown only now:", err=True)
+    show.echo(secret)
+    show.echo(f"Start the server with: vecloom serve --keys {path}", err=True)
 
 
 @keys.command("list", short_help="Names and scopes of all keys.")
@@ -91,7 +91,7 @@ def list_(path: Path, as_json: bool) -> None:
     if as_json:
         show.as_json([dict(zip(HEADER, row, strict=True)) for row in found])
         return
-    click.echo(show.columns([(name, ", ".join(scopes), created) for name, scopes, created in found], HEADER))
+    show.echo(show.columns([(name, ", ".join(scopes), created) for name, scopes, created in found], HEADER))
 
 
 @keys.command("remove", short_help="Take a key out.")
@@ -113,4 +113,4 @@ def remove(name: str, path: Path, as_json: bool) -> None:
     if as_json:
         show.as_json({"name": name, "removed": True, "file": str(path)})
     else:
-        click.echo(f"Key {name!r} is out of {path}.")
+        show.echo(f"Key {name!r} is out of {path}.")

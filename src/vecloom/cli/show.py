@@ -8,10 +8,32 @@ from typing import Any
 
 import click
 
+from vecloom.control_characters import escaped_json, visible
 
-def as_json(value: Any) -> None:
+
+def echo(text: str = "", *, err: bool = False, nl: bool = True) -> None:
+    """Print text, without what would steer the terminal; every command prints through here or ``styled``."""
+    click.echo(visible(text), err=err, nl=nl)
+
+
+def styled(text: str) -> None:
+    """Print text that holds styles of ours; whoever made it has made what is in it ``visible`` first, as ``bold`` does."""
+    click.echo(text)
+
+
+def bold(text: str) -> str:
+    """Text that stands out on a terminal."""
+    return click.style(visible(text), bold=True)
+
+
+def as_json(value: Any, *, err: bool = False) -> None:
     """Print one line of JSON."""
-    click.echo(json.dumps(value, ensure_ascii=False))
+    click.echo(json_line(value), err=err)
+
+
+def json_line(value: Any) -> str:
+    """A value as one line of JSON that a terminal cannot obey."""
+    return escaped_json(json.dumps(value, ensure_ascii=False))
 
 
 def columns(rows: Sequence[Sequence[str]], header: Sequence[str] = ()) -> str:

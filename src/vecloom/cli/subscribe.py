@@ -176,4 +176,4 @@ def _show(value: Any, as_json: bool, written: Any) -> None:
     if as_json:
         show.as_json(value)
     else:
-        click.echo(written(value))
+        show.echo(written(value))

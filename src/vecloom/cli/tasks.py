@@ -75,9 +75,9 @@ def list_tasks(folder: str | None, as_json: bool) -> None:
     if as_json:
         show.as_json(found)
     elif found:
-        click.echo(show.columns([[str(task[name]) for name in HEADER] for task in found], HEADER))
+        show.echo(show.columns([[str(task[name]) for name in HEADER] for task in found], HEADER))
     else:
-        click.echo("There is no task here. Name a folder of data sets, or set VECLOOM_DATA.")
+        show.echo("There is no task here. Name a folder of data sets, or set VECLOOM_DATA.")
 
 
 def described(source: Any) -> dict[str, str]:
@@ -136,9 +136,9 @@ def longembed(
     if as_json:
         show.as_json({"tasks": [str(folder) for folder in made], "seed": seed})
         return
-    click.echo("\n".join(f"Made {folder}" for folder in made))
+    show.echo("\n".join(f"Made {folder}" for folder in made))
     if not haystack:
-        click.echo("The needle task needs running text to hide needles in: give it with --haystack.")
+        show.echo("The needle task needs running text to hide needles in: give it with --haystack.")
 
 
 @make.command(short_help="Six data sets from a classification dictionary.")
@@ -208,7 +208,7 @@ def taxonomy(
         lines.append(
             f"{show.count(len(report.misses), 'mapping')} name no entry of the target; see the report beside the tasks."
         )
-    click.echo("\n".join(lines))
+    show.echo("\n".join(lines))
 
 
 @make.command(short_help="A smaller retrieval set that keeps the order of models.")
@@ -259,7 +259,7 @@ def subset(
             {"task": str(report.folder), "documents": report.documents, "queries": report.queries, "seed": seed}
         )
         return
-    click.echo(
+    show.echo(
         f"Made {report.folder}: {report.documents:,} of {report.all_documents:,} documents, "
         f"{report.queries:,} of {report.all_queries:,} queries."
     )

@@ -64,12 +64,12 @@ def train(recipe: str, overrides: tuple[str, ...], explain: bool, no_resume: boo
     if as_json:
         show.as_json(summary.as_dict())
     else:
-        click.echo(sentences(summary))
+        show.echo(sentences(summary))
 
 
 def warned(sentence: str) -> None:
     """Say on stderr what changes the model for good."""
-    click.echo(f"Warning: {sentence}", err=True)
+    show.echo(f"Warning: {sentence}", err=True)
 
 
 def explained(recipe: Recipe, as_json: bool) -> None:
@@ -80,7 +80,7 @@ def explained(recipe: Recipe, as_json: bool) -> None:
     if as_json:
         show.as_json([row._asdict() for row in rows])
     else:
-        click.echo(show.columns([(row.key, said(row.value), row.origin) for row in rows], ("key", "value", "from")))
+        show.echo(show.columns([(row.key, said(row.value), row.origin) for row in rows], ("key", "value", "from")))
 
 
 def said(value: Any) -> str:

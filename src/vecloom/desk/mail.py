@@ -130,7 +130,7 @@ def digest(
         now: seconds since 1970, for ``Date``.
     """
     page = sender.link("u", token)
-    values = {"heading": one_line(heading), "about": about, "entries": entries, "unsubscribe": page}
+    values = {"heading": one_line(heading), "about": one_line(about), "entries": entries, "unsubscribe": page}
     by_mail = f"<mailto:{quote(sender.address, safe='@')}?subject=unsubscribe%20{quote(token)}>"
     own = {
         "Message-ID": message_id,

@@ -149,6 +149,11 @@ class Index:
         return self._metadata.model
 
     @property
+    def fingerprint(self) -> str:
+        """Fingerprint of the model that made the vectors."""
+        return self._metadata.fingerprint
+
+    @property
     def state(self) -> str:
         """Changes with every change of the rows, and with nothing else."""
         return f"{self._metadata.table} {self._current().store.version}"
@@ -367,6 +372,21 @@ class Index:
             DocumentNotFoundError: there is no such document.
         """
         return fetch.document(self._current(), name)
+
+    def holds(self, name: str) -> bool:
+        """Whether there is a document of this id."""
+        condition = store.any_of(schema.DOCUMENT, [name])
+        return bool(self._current().store.scan([schema.KEY], condition=condition).num_rows)
+
+    def count(self, where: str | None = None) -> int:
+        """How many documents there are, or have a chunk that a filter selects.
+
+        Raises:
+            FilterError: the filter does not parse, or names what is not there.
+        """
+        rows = self._current().store
+        table = rows.scan([schema.DOCUMENT]) if where is None else rows.select(where)
+        return len(set(table[schema.DOCUMENT].to_pylist()))
 
     def rows(self, keys: Sequence[int]) -> list[Hit]:
         """Chunks by their keys, which a row keeps for its life; keys that are not there are left out. Their score is 0."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
@@ -44,6 +44,14 @@ class Hit:
     vector_rank: int | None = None
     keyword_rank: int | None = None
     cosine: float | None = None
+
+
+def grouped(hits: Sequence[Hit]) -> list[list[Hit]]:
+    """Hits by document, in the order of each document's best."""
+    by_document: dict[str, list[Hit]] = {}
+    for hit in hits:
+        by_document.setdefault(hit.document_id, []).append(hit)
+    return list(by_document.values())
 
 
 @dataclass(frozen=True, slots=True)

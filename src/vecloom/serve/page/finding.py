@@ -13,6 +13,7 @@ from vecloom.encoders.protocol import Encoder, Vectors
 from vecloom.errors import DocumentNotFoundError
 from vecloom.search import Hit, Index
 from vecloom.search.facets import Facets
+from vecloom.search.results import grouped
 from vecloom.serve.page import highlight
 from vecloom.serve.page.highlight import Piece
 from vecloom.serve.page.question import PAGE, Question, shown
@@ -118,14 +119,6 @@ def near(index: Index, name: str, papers: Papers | None = None, k: int = PAGE) -
     shown_ones = [chunks for chunks in documents if chunks[0].document_id not in hidden][:k]
     entries = [replace(entry(chunks), pieces=_beginning(chunks[0].text)) for chunks in shown_ones]
     return Answer(entries=standing(entries, papers), asked=True, milliseconds=1000 * (time.perf_counter() - began))
-
-
-def grouped(hits: Sequence[Hit]) -> list[list[Hit]]:
-    """Hits by document, in the order of each document's best."""
-    by_document: dict[str, list[Hit]] = {}
-    for hit in hits:
-        by_document.setdefault(hit.document_id, []).append(hit)
-    return list(by_document.values())
 
 
 def placed(index: Index, place: Place) -> list[Entry]:
