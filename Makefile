@@ -6,6 +6,7 @@ READY := .venv/ready
 BENCH_READY := .venv-bench/ready
 ENVIRONMENT := $(READY) # what a target needs that runs something
 DEMO := demo.index
+SEED := $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')
 
 .PHONY: help install demo test test-slow lint format bench docs clean
 
@@ -35,8 +36,8 @@ demo: $(ENVIRONMENT) ## index the docstrings of Python's standard library and as
 test: $(ENVIRONMENT) ## run the tests (with VECLOOM_DATA set also those on public collections)
 	$(BIN)/python -m pytest -m "not slow"
 
-test-slow: $(ENVIRONMENT) ## run the tests that take minutes
-	$(BIN)/python -m pytest -m slow
+test-slow: $(ENVIRONMENT) ## run the tests that take minutes, and all properties with random examples (SEED=N: those of a run before)
+	VECLOOM_TEST_SEED=$(SEED) $(BIN)/python -m pytest -m "slow or hypothesis"
 
 lint: $(ENVIRONMENT) ## ruff, mypy --strict, the import contract
 	$(BIN)/ruff check

@@ -99,6 +99,7 @@ def test_websockets_are_closed(secrets):
 
 CHANGING = {
     ("POST", "/v1/indexes/{name}/documents"),
+    ("DELETE", "/v1/indexes/{name}/documents"),
     ("DELETE", "/v1/indexes/{name}/documents/{id:path}"),
     ("POST", "/desk/{what}"),
 }

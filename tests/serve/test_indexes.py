@@ -2,7 +2,7 @@
 
 import json
 import threading
-from urllib.parse import quote
+from urllib.parse import urljoin, urlsplit
 
 import numpy as np
 import pytest
@@ -12,8 +12,17 @@ from tests.search.fakes import HashEncoder
 from tests.serve.served import FRUIT, new_state, served
 
 from vecloom.search import Index
+from vecloom.serve.page.question import document_url, similar_url
 
-SEARCH, DOCUMENTS = "/v1/indexes/docs/search", "/v1/indexes/docs/documents"
+SEARCH, DOCUMENTS, SIMILAR = (f"/v1/indexes/docs/{what}" for what in ("search", "documents", "similar"))
+ODD_IDS = [
+    ".", "..", "...", "./a", "../a", "a/..", "a/../b", "a/./b", "/", "//", "/a", "a/", "a//b", "//host/a", "%2F", "%2e%2e", "%",
+    "?", "?a=b", "#", "a#b", "a&b=c", "a;b", "a+b", " ", " a ", "a\\b", "\\",
+    "a\nb", "a\n", "\n", "\r\n", "\t", "\0", "a\0b", "\x1f",
+    "\x7f", "\x85", "\u2028", "\ufeff", "http://h/p?q#f", "javascript:alert(1)", "'", '"', "a'b",
+    "<b>", "ü", "u\u0308", "名前", "👩\u200d🔬",
+    "id", "search", "documents", "a#0", "x" * 1024, "ü" * 1024, "/" * 1024,
+]  # fmt: skip
 
 
 @pytest.fixture
@@ -134,6 +143,36 @@ def test_ids_with_slashes_and_blanks_can_be_named(filled):
 def test_a_document_that_is_not_there_is_404(filled):
     for answer in (filled.get("/v1/indexes/docs/similar/kiwi"), filled.delete(f"{DOCUMENTS}/kiwi")):
         assert (answer.status_code, answer.json()["error"]["code"]) == (404, "document_not_found")
+
+
+def test_a_document_is_read_with_all_its_chunks(filled):
+    told = filled.get(DOCUMENTS, params={"id": "a/b c"}).json()
+    assert told == {
+        "id": "a/b c", "title": "Birne", "source": "-", "fields": {"year": 2022, "lang": "de"},
+        "chunks": [{"id": "a/b c#0", "position": 0, "heading": "", "text": "grüne birnen sind weich"}],
+    }  # fmt: skip
+    assert filled.get(f"{DOCUMENTS}/a/b c").json() == told
+
+
+@pytest.mark.parametrize("name", ODD_IDS)
+def test_whatever_its_id_a_document_is_read_compared_shown_and_deleted(filled, name):
+    filled.post(DOCUMENTS, json={"documents": [{"id": name, "text": "red apples are odd"}]})
+    assert filled.get(DOCUMENTS, params={"id": name}).json()["id"] == name
+    assert set(ids(filled.get(SIMILAR, params={"id": name, "k": 3}))) == {"apple", "pear", "a/b c"}
+    for link in (document_url("docs", name), similar_url("docs", name)):
+        assert urlsplit(link).path == urlsplit(urljoin("http://h/", link)).path  # nothing that a browser would change
+        assert filled.get(link).status_code == 200
+    assert filled.delete(DOCUMENTS, params={"id": name}).json() == {"id": name, "deleted": True}
+    assert filled.get(DOCUMENTS, params={"id": name}).status_code == 404
+    assert filled.get(DOCUMENTS, params={"id": "apple"}).status_code == 200
+
+
+def test_a_request_names_one_document(filled):
+    for ask in (filled.get, filled.delete):
+        for url in (DOCUMENTS, f"{DOCUMENTS}?id=", f"{DOCUMENTS}?id=apple&id=pear", f"{DOCUMENTS}/apple?id=pear"):
+            answer = ask(url)
+            assert (answer.status_code, "id" in answer.json()["error"]["message"]) == (400, True), url
+    assert filled.get("/v1/indexes").json()["data"][0]["documents"] == 3
 
 
 # ---- changing -----------------------------------------------------------------------------------------------------------
@@ -347,17 +386,18 @@ def test_any_filter_is_answered_and_never_breaks_the_server(filled, where):
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(name=st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20))
-def test_any_id_is_answered(filled, name):
-    quoted = quote(name, safe="")
-    expected = (200,) if name in ("apple", "pear") else (404,) if name != "\n" else (400,)
-    assert filled.get(f"/v1/indexes/docs/similar/{quoted}").status_code in expected
-    if expected != (200,):
-        assert filled.delete(f"{DOCUMENTS}/{quoted}").status_code in expected
+def test_any_id_can_be_named_in_the_query(filled, name):
+    expected = 200 if name in ("apple", "pear") else 404
+    for path in (DOCUMENTS, SIMILAR):
+        assert filled.get(path, params={"id": name}).status_code == expected
+    if expected == 404:
+        assert filled.delete(DOCUMENTS, params={"id": name}).status_code == 404
 
 
 def test_a_line_break_behind_an_id_is_not_dropped(filled):
-    assert filled.get("/v1/indexes/docs/similar/apple%0A").status_code == 404
-    assert filled.delete(f"{DOCUMENTS}/apple%0A").status_code == 404
+    for answer in (filled.get(f"{SIMILAR}/apple%0A"), filled.delete(f"{DOCUMENTS}/apple%0A")):
+        assert answer.status_code == 404
+        assert "?id=ID" in answer.json()["error"]["message"]
     assert filled.delete(f"{DOCUMENTS}/apple").status_code == 200
 
 
@@ -378,7 +418,7 @@ def test_what_is_no_json_is_refused(filled, body):
 def test_the_document_describes_every_answer_and_every_limit(client):
     document = client.get("/openapi.json").json()
     paths = {path: entry for path, entry in document["paths"].items() if path.startswith("/v1/indexes")}
-    assert len(paths) == 5
+    assert len(paths) == 6
     for entry in paths.values():
         for route in entry.values():
             assert {"200", "401", "403", "429", "default"} <= set(route["responses"])

@@ -99,10 +99,10 @@ def test_keys(page, address):
     page.keyboard.press("Escape")
     page.keyboard.press("j")
     page.keyboard.press("s")
-    page.wait_for_url(re.compile("/similar/notes/"))
+    page.wait_for_url(re.compile(r"/similar/notes\?id="))
     assert page.locator(".entry").count() == 10
     page.locator(".entry .title").first.click()
-    page.wait_for_url(re.compile("/d/notes/"))
+    page.wait_for_url(re.compile(r"/d/notes\?id="))
     assert "Nothing else is said here" in page.locator(".passage").inner_text()
 
 

@@ -17,7 +17,7 @@ PROBES = frozenset({"/health", "/live", "/ready"})  # they tell that the server 
 DOOR = re.compile(  # where a browser brings its key, and what that page looks like; what a signed token opens by itself
     r"/login|/favicon\.ico|/assets/[^/]*|/[cluf]/[^/]+"
 )
-PAGES = re.compile(r"/|/(d|similar|map|feed)/.*|/compare|/desk(/.*)?")
+PAGES = re.compile(r"/|/(d|similar|map|feed)/.*|/compare|/desk(/.*)?", re.DOTALL)
 FORM = "/desk/"
 COOKIE = b"vecloom_key"
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -56,7 +56,8 @@ def login(scope: Scope) -> bytes | None:
     """Where a browser without a key is sent; None for programs."""
     if scope["method"] != "GET" or b"text/html" not in header(scope, b"accept"):
         return None
-    asked = scope["path"].encode() + (b"?" + scope["query_string"] if scope.get("query_string") else b"")
+    path = scope.get("raw_path") or scope["path"].encode()
+    asked = path + (b"?" + scope["query_string"] if scope.get("query_string") else b"")
     return b"/login?next=" + quote(asked, safe="").encode()
 
 

@@ -116,10 +116,10 @@ def escaped(name: str) -> str:
 
 
 def document_url(index: str, name: str) -> str:
-    """A document's page."""
-    return f"/d/{quote(index, safe='')}/{quote(name, safe='')}"
+    """A document's page. The id is in the query: browsers and proxies change paths with ``..`` or ``//`` in them."""
+    return f"/d/{quote(index, safe='')}?id={quote(name, safe='/')}"
 
 
 def similar_url(index: str, name: str) -> str:
     """What is near to a document."""
-    return f"/similar/{quote(index, safe='')}/{quote(name, safe='')}"
+    return f"/similar/{quote(index, safe='')}?id={quote(name, safe='/')}"

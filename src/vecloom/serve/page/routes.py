@@ -1,4 +1,4 @@
-"""The pages: ``/``, ``/d/INDEX/ID``, ``/similar/INDEX/ID``, ``/compare`` and ``/map/INDEX``."""
+"""The pages: ``/``, ``/d/INDEX?id=ID``, ``/similar/INDEX?id=ID`` (or the id in the path), ``/compare`` and ``/map/INDEX``."""
 
 from __future__ import annotations
 
@@ -49,8 +49,9 @@ async def search(request: Request) -> Response:
     return await page(request, template, status, visitor=visitor, question=question, answer=found)
 
 
+@router.get("/d/{name}")
 @router.get("/d/{name}/{id:path}")
-async def document(request: Request, name: str, id: str) -> Response:  # noqa: A002 - the path's own word
+async def document(request: Request, name: str, id: str) -> Response:  # noqa: A002 - the URL's own word
     """A document with all its passages."""
     state, visitor = state_of(request), await visitor_of(request)
 
@@ -71,8 +72,9 @@ async def document(request: Request, name: str, id: str) -> Response:  # noqa: A
     )  # fmt: skip
 
 
+@router.get("/similar/{name}")
 @router.get("/similar/{name}/{id:path}")
-async def similar(request: Request, name: str, id: str) -> Response:  # noqa: A002 - the path's own word
+async def similar(request: Request, name: str, id: str) -> Response:  # noqa: A002 - the URL's own word
     """What is near to a document."""
     state, visitor = state_of(request), await visitor_of(request)
     try:

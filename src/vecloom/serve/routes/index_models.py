@@ -120,6 +120,25 @@ class Added(BaseModel):
     chunks: int
 
 
+class Passage(BaseModel):
+    """A chunk of a document."""
+
+    id: str = Field(description="document_id#position")
+    position: int
+    heading: str
+    text: str
+
+
+class DocumentOut(BaseModel):
+    """A document as the index keeps it."""
+
+    id: str
+    title: str
+    source: str
+    fields: dict[str, str | bool | int | float | None]
+    chunks: list[Passage]
+
+
 class Deleted(BaseModel):
     """A document that is gone."""
 
@@ -174,5 +193,6 @@ def answers(model: type[BaseModel], *refusals: int) -> dict[int | str, dict[str,
 INDEXES = answers(Indexes)
 SEARCHED = answers(Found, 400, 404, 413)
 SIMILAR = answers(Found, 400, 404)
+DOCUMENT = answers(DocumentOut, 400, 404)
 DOCUMENTS = answers(Added, 400, 404, 413, 503)
 DELETED = answers(Deleted, 400, 404, 503)

@@ -1,4 +1,8 @@
-"""``/v1/indexes``: search, add, replace, delete, and what is near to a document."""
+"""``/v1/indexes``: search, add, read, replace, delete, and what is near to a document.
+
+A document is named in the path (``/documents/ID``) or, whatever its id is, in the query (``/documents?id=ID``). Not every id
+gets through a path: clients and proxies remove ``.`` and ``..``, join slashes, and refuse some characters.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,7 @@ from typing import Annotated, Any, TypeAlias
 import numpy as np
 import orjson
 from fastapi import APIRouter, Path, Query, Request
+from pydantic import StringConstraints
 from starlette.responses import Response
 
 from vecloom.data import Document, content_hash
@@ -17,6 +22,7 @@ from vecloom.search import AddReport, Hit, Index
 from vecloom.serve.problems import Problem
 from vecloom.serve.routes.index_models import (
     DELETED,
+    DOCUMENT,
     DOCUMENTS,
     INDEXES,
     MOST_HITS,
@@ -32,7 +38,7 @@ from vecloom.serve.state import State, state_of
 router = APIRouter(prefix="/v1/indexes", tags=["indexes"])
 
 Name: TypeAlias = Annotated[str, Path(description="The index's name, as GET /v1/indexes gives it.")]
-Id: TypeAlias = Annotated[str, Path(description="A document's id; slashes may stand in it as they are.", min_length=1)]
+Id: TypeAlias = Annotated[str, StringConstraints(min_length=1)]  # a part of the path or of the query, by the route
 
 
 @router.get("", response_class=Response, responses=INDEXES, summary="The indexes that there are.")
@@ -65,20 +71,21 @@ async def search(request: Request, name: Name, asked: Search) -> Response:
     return _answer(name, mode, hits[asked.offset :], asked.k, asked.offset, seconds)
 
 
+@router.get("/{name}/similar", response_class=Response, responses=SIMILAR, summary="What is near to a document.")
 @router.get(
     "/{name}/similar/{id:path}", response_class=Response, responses=SIMILAR, summary="What is near to a document."
 )
 async def similar(
     request: Request,
     name: Name,
-    id: Id,  # noqa: A002 - the path's own word
+    id: Id,  # noqa: A002 - the API's own word
     k: Annotated[int, Query(ge=1, le=MOST_HITS)] = 10,
     offset: Annotated[int, Query(ge=0, le=MOST_HITS)] = 0,
     where: str | None = None,
 ) -> Response:
     """Chunks of other documents, nearest first; a chunk's id asks with that chunk alone."""
     state, began = state_of(request), time.perf_counter()
-    _check_whole(request)
+    _check_one(request)
     hits = await state.shelf.ask(name, lambda index: index.similar(id, offset + k, where=where))
     seconds = time.perf_counter() - began
     _count(state, name, "similar", seconds)
@@ -98,11 +105,24 @@ async def add(request: Request, name: Name, sent: Documents) -> Response:
     return _json(done)
 
 
+@router.get("/{name}/documents", response_class=Response, responses=DOCUMENT, summary="A document.")
+@router.get("/{name}/documents/{id:path}", response_class=Response, responses=DOCUMENT, summary="A document.")
+async def document(request: Request, name: Name, id: Id) -> Response:  # noqa: A002 - the API's own word
+    """All its chunks, in their order; neighbours share some words. 404 if it is not there."""
+    _check_one(request)
+    chunks = await state_of(request).shelf.ask(name, lambda index: index.document(id))
+    first = chunks[0]
+    passages = [{"id": one.id, "position": one.position, "heading": one.heading, "text": one.text} for one in chunks]
+    told = {"id": first.document_id, "title": first.title, "source": first.source, "fields": dict(first.fields)}
+    return _json({**told, "chunks": passages})
+
+
+@router.delete("/{name}/documents", response_class=Response, responses=DELETED, summary="Delete a document.")
 @router.delete("/{name}/documents/{id:path}", response_class=Response, responses=DELETED, summary="Delete a document.")
-async def delete(request: Request, name: Name, id: Id) -> Response:  # noqa: A002 - the path's own word
-    """404 where it is not there."""
+async def delete(request: Request, name: Name, id: Id) -> Response:  # noqa: A002 - the API's own word
+    """404 if it is not there."""
     state = state_of(request)
-    _check_whole(request)
+    _check_one(request)
     gone = await state.shelf.change(name, lambda index: index.delete([id]))
     if not gone:
         raise Problem(404, f"There is no document {id!r} in the index.", code="document_not_found", param="id")
@@ -110,10 +130,13 @@ async def delete(request: Request, name: Name, id: Id) -> Response:  # noqa: A00
     return _json({"id": id, "deleted": True})
 
 
-def _check_whole(request: Request) -> None:
-    """Refuse a path that ends with a line break: the router drops it, and another document would be meant."""
+def _check_one(request: Request) -> None:
+    """Refuse what does not say which document is meant: two ids, or a line break that the router drops from a path's end."""
     if request.scope["path"].endswith("\n"):
-        raise Problem(404, "No document has a line break at the end of its id.", code="document_not_found", param="id")
+        told = "A path cannot end with a line break; give the id in the query: ?id=ID."
+        raise Problem(404, told, code="document_not_found", param="id")
+    if len(request.query_params.getlist("id")) + ("id" in request.path_params) > 1:
+        raise Problem(400, "A request names one document; give one id.", code="invalid_value", param="id")
 
 
 def _json(content: Any) -> Response:
