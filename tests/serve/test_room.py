@@ -125,7 +125,9 @@ def test_the_list_for_a_reader_has_reasons(site):
 def test_a_query_can_be_ordered_by_trend(site):
     first = titles(get(site, "/?q=text+embedding&mode=keyword"))
     assert set(first[:3]) == {"Embedding one", "Embedding two", "Embedding three"}
-    send(site, "mark", id="emb1", what="upvote")
+    # Together a weight of 6; its age, and two hours, is less than 6 ** (2/3) = 3.3 times that of the youngest.
+    for what in ("upvote", "save"):
+        send(site, "mark", id="emb1", what=what)
     assert titles(get(site, "/?q=text+embedding&mode=keyword&sort=trending"))[0] == "Embedding one"
 
 

@@ -119,6 +119,17 @@ def from_error(error: VecloomError) -> Problem:
     return Problem(500, "The server failed; its log says where.")
 
 
+def not_allowed(request: Request) -> Problem:
+    """405 with all methods of a path; the framework names those of the first route alone."""
+    from starlette.routing import Match
+
+    routes = [route for route in request.app.routes if route.matches(request.scope)[0] is not Match.NONE]
+    methods = {method for route in routes for method in route.methods or ()}
+    allowed = ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
+    told = f"{request.url.path} does not take {request.method}; it takes {allowed}."
+    return Problem(405, told, headers={"Allow": allowed})
+
+
 def install(app: FastAPI) -> None:
     """Have the application answer in these shapes whatever it raises."""
     from fastapi.exceptions import RequestValidationError
@@ -129,6 +140,8 @@ def install(app: FastAPI) -> None:
 
     async def on_http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
+        if error.status_code == 405:
+            return response(request.url.path, not_allowed(request))
         told = f"There is no {request.url.path}." if error.status_code == 404 else str(error.detail)
         return response(request.url.path, Problem(error.status_code, told, headers=error.headers))
 
