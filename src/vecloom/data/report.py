@@ -27,6 +27,8 @@ class ReadReport:
         long_lines: those among ``bad_records`` that were longer than a line may be.
         invalid_utf8: lines (files, where a file is one document) with invalid UTF-8, which was replaced by U+FFFD.
         invalid_utf8_at: the first few of those as "file:line".
+        windows_1252: lines (files, where a file is one document) that are not UTF-8 and were read as Windows-1252.
+        windows_1252_at: the first few of those as "file:line".
         nul_bytes: lines and files from which NUL bytes were taken.
         notes: the first few sentences on what was left out and why.
     """
@@ -45,6 +47,8 @@ class ReadReport:
     long_lines: int = 0
     invalid_utf8: int = 0
     invalid_utf8_at: list[str] = field(default_factory=list)
+    windows_1252: int = 0
+    windows_1252_at: list[str] = field(default_factory=list)
     nul_bytes: int = 0
     notes: list[str] = field(default_factory=list)
 
@@ -58,6 +62,15 @@ class ReadReport:
         self.invalid_utf8 += 1
         if len(self.invalid_utf8_at) < MAX_PLACES:
             self.invalid_utf8_at.append(f"{name}:{line}")
+
+    def decoded(self, done: str, name: str, line: int) -> None:
+        """Count one place by what was done to its bytes: "windows-1252", "replaced" or nothing."""
+        if done == "replaced":
+            self.invalid(name, line)
+        elif done == "windows-1252":
+            self.windows_1252 += 1
+            if len(self.windows_1252_at) < MAX_PLACES:
+                self.windows_1252_at.append(f"{name}:{line}")
 
     def summary(self) -> str:
         """One readable line; what did not happen is not mentioned."""
@@ -78,9 +91,9 @@ class ReadReport:
         if self.empty_texts:
             parts.append(_many(self.empty_texts, "empty text"))
         if self.invalid_utf8:
-            more = ", ..." if self.invalid_utf8 > len(self.invalid_utf8_at) else ""
-            where = f"at {', '.join(self.invalid_utf8_at)}{more}"
-            parts.append(f"invalid UTF-8 replaced in {_many(self.invalid_utf8, 'place')} ({where})")
+            parts.append(f"invalid UTF-8 replaced in {_places(self.invalid_utf8, self.invalid_utf8_at)}")
+        if self.windows_1252:
+            parts.append(f"not UTF-8, read as Windows-1252 in {_places(self.windows_1252, self.windows_1252_at)}")
         if self.nul_bytes:
             parts.append(f"NUL bytes removed in {_many(self.nul_bytes, 'place')}")
         return "; ".join(parts)
@@ -92,6 +105,11 @@ class ReadReport:
 
 def _many(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def _places(count: int, known: list[str]) -> str:
+    more = ", ..." if count > len(known) else ""
+    return f"{_many(count, 'place')} (at {', '.join(known)}{more})"
 
 
 def _listed(*counts: tuple[int, str]) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from vecloom.data import context as ctx
 from vecloom.data.context import Context, Source, open_bytes
-from vecloom.data.decoding import decode_file, read_whole
+from vecloom.data.decoding import as_utf8, decode_file, read_whole, windows_1252
 from vecloom.data.fields import clean_value, find_columns, no_text
 from vecloom.data.formats.json_lines import kind, reason
 from vecloom.data.records import Document
@@ -28,7 +28,8 @@ def read(source: Source, context: Context) -> Iterator[Document]:
     A single object without a text field is an error where the user named the file, and counted where it was found in
     a folder: settings of all kinds lie about as JSON.
     """
-    with open_bytes(source, context) as stream:
+    with open_bytes(source, context) as opened:
+        stream = as_utf8(opened, source, context)
         head = stream.peek(256)
         if head.removeprefix(codecs.BOM_UTF8).lstrip().startswith(b"["):
             for position, item in enumerate(_array(stream, source, context), 1):
@@ -89,8 +90,9 @@ class _Pieces:
 
     def __init__(self, stream: io.BufferedReader, source: Source, context: Context) -> None:
         self._stream, self._source, self._context = stream, source, context
-        self._decoder = codecs.getincrementaldecoder("utf-8")("strict")
+        self._decoder: codecs.IncrementalDecoder = codecs.getincrementaldecoder("utf-8")("strict")
         self._lines = 1
+        self._ascii = True  # so far: once there was UTF-8, bytes that are none are damage
         self.text, self.place, self.ended = "", 0, False
 
     def more(self, size: int) -> None:
@@ -104,13 +106,21 @@ class _Pieces:
     def _decode(self, data: bytes) -> str:
         state = self._decoder.getstate()
         try:
-            return self._decoder.decode(data, final=self.ended)
+            text = self._decoder.decode(data, final=self.ended)
         except UnicodeDecodeError as error:
-            # counted once a file: from here on the decoder replaces
-            self._context.report.invalid(self._source.name, self._lines + error.object.count(b"\n", 0, error.start))
-            self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
-            self._decoder.setstate(state)
-            return self._decoder.decode(data, final=self.ended)
+            text = self._repaired(data, state, self._lines + error.object.count(b"\n", 0, error.start))
+        self._ascii = self._ascii and text.isascii()
+        return text
+
+    def _repaired(self, data: bytes, state: tuple[bytes, int], line: int) -> str:
+        """Decode what is not UTF-8; counted once a file: from here on the decoder does the same."""
+        latin = self._ascii and windows_1252(state[0] + data) is not None
+        self._context.report.decoded("windows-1252" if latin else "replaced", self._source.name, line)
+        self._decoder = codecs.getincrementaldecoder("cp1252" if latin else "utf-8")("replace")
+        if latin:
+            return self._decoder.decode(state[0] + data, final=self.ended)
+        self._decoder.setstate(state)
+        return self._decoder.decode(data, final=self.ended)
 
     def next_char(self) -> str:
         """Pass over blanks and return the character that follows, without taking it; "" at the end."""

@@ -62,11 +62,11 @@ def read(source: Source, context: Context) -> Iterator[Document]:
     yield from documents
 
 
-def _declared_encoding(data: bytes) -> str | None:
+def _declared_encoding(data: bytes) -> str:
     try:
         return tokenize.detect_encoding(io.BytesIO(data).readline)[0]
     except (SyntaxError, UnicodeDecodeError):
-        return None
+        return "utf-8"  # Python has no other: what is not UTF-8 is damage
 
 
 def _parse(text: str) -> ast.Module:
