@@ -1,13 +1,20 @@
+import datetime
+import json
+import math
 from decimal import Decimal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from vecloom.data.fields import (
     BadRecordError,
     FieldMap,
+    boolean,
     clean,
     clean_value,
     find_columns,
+    is_vector,
     number,
     scalar,
     to_document,
@@ -70,8 +77,12 @@ def test_text_that_is_a_list_is_a_bad_record():
 
 @pytest.mark.parametrize(
     ("cell", "expected"),
-    [("2021", 2021), ("-3", -3), ("0", 0), ("-0.50", -0.5), ("12.0", 12.0)]
-    + [(kept, kept) for kept in ("007", "1e5", "+1", "1,000", "-0", "1.", ".5", "", " 1", "٣", "9" * 19, "nan", "inf")],
+    [("2021", 2021), ("-3", -3), ("0", 0), ("-0.5", -0.5), ("12.0", 12.0), ("0.1", 0.1)]
+    + [(kept, kept) for kept in ("007", "1e5", "+1", "1,000", "-0", "1.", ".5", "", " 1", "٣", "9" * 19, "nan", "inf")]
+    + [
+        (kept, kept)
+        for kept in ("1.10", "-0.50", "2301.00010", "1_000", "0x1f", "1e16", "0.30000000000000001", "1.2.3")
+    ],
 )
 def test_only_plain_numbers_are_read_as_numbers(cell, expected):
     assert number(cell) == expected
@@ -87,6 +98,11 @@ def test_only_plain_numbers_are_read_as_numbers(cell, expected):
         (Decimal("1.5"), 1.5),
         ({"a": "é"}, '{"a": "é"}'),
         (b"\xff", "\ufffd"),
+        ([1.0, float("nan")], "[1.0, null]"),
+        ({"a": [{"b": float("-inf")}, (1, float("nan"))]}, '{"a": [{"b": null}, [1, null]]}'),
+        ([Decimal("1.50"), Decimal("NaN"), datetime.date(2024, 5, 1), b"x"], '[1.5, null, "2024-05-01", "x"]'),
+        ({1: "a", None: "b", (2, 3): "c"}, '{"1": "a", "null": "b", "[2, 3]": "c"}'),
+        ([2**70], str([2**70])),
     ],
 )
 def test_values_become_storable_scalars(value, expected):
@@ -97,3 +113,61 @@ def test_nul_and_lone_surrogates_do_not_get_past_cleaning():
     assert clean("a\0b\ud800c") == "ab\ufffdc"
     assert clean_value({"k\udfff": ["\0", {"x": "\ud83d"}], "n": 1}) == {"k\ufffd": ["", {"x": "\ufffd"}], "n": 1}
     assert clean("שלום 👩‍👩‍👧 é") == "שלום 👩‍👩‍👧 é"
+
+
+_NESTED = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.text(), lambda one: st.lists(one) | st.dictionaries(st.text(), one)
+)
+
+
+@given(_NESTED)
+def test_every_list_and_object_becomes_json(value):
+    def refuse(name):
+        raise AssertionError(f"{name} is not JSON")
+
+    def like_json(part):
+        if isinstance(part, float):
+            return part if math.isfinite(part) else None
+        if isinstance(part, dict):
+            return {key: like_json(item) for key, item in part.items()}
+        return [like_json(item) for item in part] if isinstance(part, list) else part
+
+    assert json.loads(scalar([value]), parse_constant=refuse) == like_json([value])
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False) | st.integers())
+def test_what_becomes_a_number_prints_back(value):
+    read = number(str(value))
+    assert str(read) == str(value)
+
+
+@pytest.mark.parametrize(("cell", "expected"), [("true", True), ("False", False), ("TRUE", True)])
+def test_true_and_false_are_booleans(cell, expected):
+    assert boolean(cell) is expected
+
+
+@pytest.mark.parametrize("cell", ["yes", "no", "0", "1", "t", "tRUE", "on", ""])
+def test_other_words_are_not_booleans(cell):
+    assert boolean(cell) == cell
+
+
+@pytest.mark.parametrize("value", [[0.5] * 16, tuple(range(16)), str([0.25] * 20), "[" + " 1.0e-05" * 16 + "]"])
+def test_sixteen_numbers_are_a_vector(value):
+    assert is_vector(value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        [0.5] * 15,
+        [0.5] * 15 + [math.nan],
+        [True] * 16,
+        ["a"] * 16,
+        [0.5] * 15 + [None],
+        "[1, 2]",
+        "[" + "a, " * 20 + "]",
+        "x" * 99,
+    ],
+)
+def test_other_lists_are_not_vectors(value):
+    assert not is_vector(value)

@@ -219,11 +219,6 @@ def test_csv_with_mark_quotes_and_line_breaks_keeps_line_numbers(inputs):
     assert [document.position for document in documents] == [2, 5]
 
 
-def test_csv_by_semicolons(inputs):
-    (document,) = inputs.read("a.csv", "text;n\na, b;1\n")
-    assert (document.text, document.fields) == ("a, b", {"n": 1})
-
-
 def test_csv_rows_with_cells_missing_are_read_and_with_too_many_are_bad(inputs):
     data = "title,text,n\na,b\n\nc,d,1,2\ne,f,3\n"
     with pytest.raises(DataError, match=r"line 4: 4 cells under 3 column names"):
@@ -231,14 +226,6 @@ def test_csv_rows_with_cells_missing_are_read_and_with_too_many_are_bad(inputs):
     first, last = inputs.read("a.csv", skip_bad=True)
     assert (first.text, first.fields) == ("b", {"n": None})
     assert last.fields == {"n": 3}
-
-
-def test_csv_quote_without_end_is_a_bad_record_and_swallows_nothing_in_silence(inputs):
-    data = 'text,n\na,1\n"b,2\nc,3\n'
-    with pytest.raises(DataError, match="line 3: this is not CSV"):
-        inputs.read("a.csv", data)
-    assert texts(inputs.read("a.csv", skip_bad=True)) == ["a"]
-    assert inputs.report.bad_records == 1
 
 
 def test_csv_field_beyond_the_limit_is_a_bad_record(inputs, monkeypatch):

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
 
-from vecloom.data.fields import BadRecordError, FieldMap, to_document
+from vecloom.data.fields import BadRecordError, FieldMap, find_columns, is_vector, to_document
 from vecloom.data.records import Document
 from vecloom.data.report import ReadReport
 from vecloom.errors import DataError
@@ -107,11 +107,21 @@ class Context:
         self, record: Mapping[str, object], source: Source, position: int, *, unit: str = "line"
     ) -> Document | None:
         """Make a document of a record; None where it is bad and bad records are skipped."""
+        names = [name for name, value in record.items() if is_vector(value)]
+        if names:
+            record = self._without(record, names)
         try:
             return to_document(record, self.fields, source.name, position)
         except BadRecordError as error:
             self.bad_record(source, position, error.what, error.todo, unit=unit)
             return None
+
+    def _without(self, record: Mapping[str, object], names: list[str]) -> dict[str, object]:
+        """The record without its vectors, which would be longer than all else in an answer."""
+        used = find_columns(self.fields, tuple(record))
+        left_out = [name for name in names if name not in used]
+        self.report.vector_fields.update(dict.fromkeys(left_out))
+        return {name: value for name, value in record.items() if name not in left_out}
 
 
 class _Counted(io.RawIOBase):

@@ -28,6 +28,11 @@ _INT64 = 2**63
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _INTEGER = re.compile(r"-?(?:0|[1-9]\d{0,17})", re.ASCII)
 _DECIMAL = re.compile(r"-?(?:0|[1-9]\d*)\.\d+", re.ASCII)
+_BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
+
+VECTOR_WIDTH = 16
+"""Numbers from which on a list is a vector."""
+_WRITTEN = re.compile(r"\[\s*[-+]?[\d.][-+.\deE,\s]*\]", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -123,8 +128,15 @@ def to_document(record: Mapping[str, object], fields: FieldMap, source: str, pos
         title=_plain(record, columns.title) if columns.title else "",
         source=source,
         position=position,
-        fields={name: scalar(value) for name, value in record.items() if name not in columns},
+        fields=_others(record, columns),
     )
+
+
+def _others(record: Mapping[str, object], columns: Columns) -> dict[str, Scalar]:
+    try:
+        return {name: scalar(value) for name, value in record.items() if name not in columns}
+    except RecursionError:
+        raise BadRecordError("a field is nested too deeply.", "Make it flatter.") from None
 
 
 def _plain(record: Mapping[str, object], name: str) -> str:
@@ -146,7 +158,7 @@ def scalar(value: object) -> Scalar:
     """Turn any value into one that can be stored and filtered.
 
     Lists and objects become JSON text, dates and times ISO 8601, decimals floats, integers beyond 64 bits text, NaN and
-    infinities None (neither JSON nor a filter has them).
+    infinities None, in lists and objects null (neither JSON nor a filter has them).
     """
     if value is None or isinstance(value, (str, bool)):
         return value
@@ -160,8 +172,24 @@ def scalar(value: object) -> Scalar:
     if isoformat is not None:
         return isoformat()
     if isinstance(value, (list, tuple, dict)):
-        return json.dumps(value, ensure_ascii=False, default=_as_text)
+        return json.dumps(_for_json(value), ensure_ascii=False, allow_nan=False)
     return _as_text(value)
+
+
+def _for_json(value: object) -> object:
+    """The same value of what JSON has: no NaN or infinity, dates and bytes as text, decimals as floats."""
+    if value is None or isinstance(value, (str, int)):
+        return value
+    if isinstance(value, (float, Decimal)):
+        return float(value) if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key if isinstance(key, str) else _key(key): _for_json(item) for key, item in value.items()}
+    return [_for_json(item) for item in value] if isinstance(value, (list, tuple)) else _as_text(value)
+
+
+def _key(key: object) -> str:
+    written = _for_json(key)
+    return written if isinstance(written, str) else json.dumps(written, ensure_ascii=False)
 
 
 def _as_text(value: object) -> str:
@@ -172,12 +200,33 @@ def _as_text(value: object) -> str:
 
 
 def number(cell: str) -> int | float | str:
-    """Read a cell as a number where that loses nothing: "12" and "-3.5", but not "007", "1e5", "+1" or "1,000"."""
+    """Read a cell as a number if it prints back as it was written: "12" and "-3.5", but not "007", "1.10", "1e5" or "+1"."""
     if _INTEGER.fullmatch(cell) and cell != "-0":
         return int(cell)
-    if _DECIMAL.fullmatch(cell):
-        return float(cell)
+    if _DECIMAL.fullmatch(cell) and str(value := float(cell)) == cell:
+        return value
     return cell
+
+
+def boolean(cell: str) -> bool | str:
+    """Read "true" and "false", in small letters, capitals or with a capital first; all else stays text."""
+    return _BOOLEANS.get(cell, cell)
+
+
+def is_vector(value: object) -> bool:
+    """Whether a field holds a vector and nothing that can be shown or asked for: 16 finite numbers or more.
+
+    Text counts where it is written as a list, as tables of vectors are.
+    """
+    if isinstance(value, str):
+        return value[:1] == "[" and len(value) > 2 * VECTOR_WIDTH and _is_written_vector(value)
+    if not isinstance(value, (list, tuple)) or len(value) < VECTOR_WIDTH:
+        return False
+    return all(type(item) is float or type(item) is int for item in value) and all(map(math.isfinite, value))
+
+
+def _is_written_vector(text: str) -> bool:
+    return bool(_WRITTEN.fullmatch(text)) and len(text[1:-1].replace(",", " ").split()) >= VECTOR_WIDTH
 
 
 def clean(text: str) -> str:

@@ -30,6 +30,7 @@ class ReadReport:
         windows_1252: lines (files, where a file is one document) that are not UTF-8 and were read as Windows-1252.
         windows_1252_at: the first few of those as "file:line".
         nul_bytes: lines and files from which NUL bytes were taken.
+        vector_fields: names of fields that hold vectors, left out (a dict, for its order).
         notes: the first few sentences on what was left out and why.
     """
 
@@ -50,6 +51,7 @@ class ReadReport:
     windows_1252: int = 0
     windows_1252_at: list[str] = field(default_factory=list)
     nul_bytes: int = 0
+    vector_fields: dict[str, None] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
     def note(self, sentence: str) -> None:
@@ -96,11 +98,13 @@ class ReadReport:
             parts.append(f"not UTF-8, read as Windows-1252 in {_places(self.windows_1252, self.windows_1252_at)}")
         if self.nul_bytes:
             parts.append(f"NUL bytes removed in {_many(self.nul_bytes, 'place')}")
+        if self.vector_fields:
+            parts.append(f"fields of vectors left out: {', '.join(self.vector_fields)}")
         return "; ".join(parts)
 
     def as_dict(self) -> dict[str, object]:
         """All counts, ready for JSON."""
-        return asdict(self)
+        return {**asdict(self), "vector_fields": list(self.vector_fields)}
 
 
 def _many(count: int, noun: str) -> str:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from vecloom.data.context import Context, Source
 from vecloom.data.decoding import numbered_lines
 from vecloom.data.fields import BadRecordError
-from vecloom.data.formats.delimited import TSV, csv_rows, tsv_rows
+from vecloom.data.formats.cells import csv_rows, tsv_rows
+from vecloom.data.formats.delimited import TSV
 from vecloom.data.papers.bibtex import doi_of, turned
 from vecloom.data.papers.record import Paper, iso_date, names, one_line
 from vecloom.data.records import Document
@@ -33,18 +34,19 @@ _BETWEEN = re.compile(r"\s*[;|]\s*")
 def parse(stream: io.BufferedReader, source: Source, context: Context) -> Iterator[Document]:
     """Papers of a table, row by row."""
     lines = numbered_lines(stream, source, context)
-    rows = tsv_rows(lines) if source.name.lower().endswith(TSV) else csv_rows(lines, source, context)
+    is_tsv = source.name.lower().endswith(TSV)
+    rows = tsv_rows(lines) if is_tsv else csv_rows(lines, source, context, lambda names: "title" in _columns(names))
     header = next(rows, None)
     if header is None:
         return
-    places = _places([one_line(name).lower() for name in header[1]])
+    places = _columns(header[1])
     if "title" not in places:
         told = f"no column holds titles; it has {', '.join(header[1])}."
         context.bad_file(source, told, f"Name one of {', '.join(COLUMNS['title'])}.")
         return
     for line, cells in rows:
         try:
-            if len(cells) > len(header[1]):
+            if any(cells[len(header[1]) :]):
                 raise BadRecordError(f"{len(cells)} cells under {len(header[1])} column names.")
             values = {what: one_line(cells[at]) if at < len(cells) else "" for what, at in places.items()}
             if any(values.values()):
@@ -53,7 +55,9 @@ def parse(stream: io.BufferedReader, source: Source, context: Context) -> Iterat
             context.bad_record(source, line, error.what, error.todo)
 
 
-def _places(header: list[str]) -> dict[str, int]:
+def _columns(names: Sequence[str]) -> dict[str, int]:
+    """Where each part of a paper is, by the header's names."""
+    header = [one_line(name).lower() for name in names]
     found = {
         what: next((header.index(name) for name in known if name in header), -1) for what, known in COLUMNS.items()
     }
