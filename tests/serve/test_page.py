@@ -32,7 +32,7 @@ def site(tmp_path):
 class Outline(html.parser.HTMLParser):
     """Tags with their attributes, and whether all that was opened is closed."""
 
-    VOID = frozenset({"meta", "link", "input", "br", "path"})
+    VOID = frozenset({"meta", "link", "input", "br"})
 
     def __init__(self, text):
         super().__init__()
@@ -44,6 +44,9 @@ class Outline(html.parser.HTMLParser):
         self.tags.append((tag, dict(attributes)))
         if tag not in self.VOID:
             self.open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
 
     def handle_endtag(self, tag):
         assert self.open.pop() == tag
@@ -154,7 +157,12 @@ def test_a_part_is_the_same_without_the_frame(site):
         ("/similar/docs/none", 404, "There is no document"),
         ("/map/none", 404, "There is no index"),
         ("/compare?q=a&left=none:vector", 200, "There is no index"),
-        ("/?q=zzz&mode=keyword", 200, "Nothing found"),
+        ("/?q=zzz&mode=keyword", 200, "No document has these words"),
+        ("/?q=apples&page=9", 200, "There are no more answers"),
+        ("/nowhere", 404, "There is no /nowhere."),
+        ("/similar/docs", 404, "There is no /similar/docs."),
+        ("/map/docs/rows?at=x", 422, "at: String should match pattern"),
+        ("/assets/none.css", 404, "There is no file"),
         ("/?q=zzz&mode=keyword&f.lang=en", 200, "Without filters"),
     ],
 )

@@ -87,7 +87,7 @@ def send(site, kind, /, status=303, headers=HTML, **fields):
 
 
 def titles(text):
-    return re.findall(r'class="title" href="[^"]*">([^<]*)</a>', text)
+    return re.findall(r'class="title"(?: dir="auto")? href="[^"]*">([^<]*)</a>', text)
 
 
 def eventually(found):

@@ -13,6 +13,7 @@ from fastapi import FastAPI
 
 from vecloom import __version__
 from vecloom.serve import documents, middleware, problems
+from vecloom.serve.page import errors
 from vecloom.serve.page import routes as page
 from vecloom.serve.room import forms, links
 from vecloom.serve.room import pages as room
@@ -55,6 +56,6 @@ def create_app(state: State, settings: Settings) -> FastAPI:
     for router in ROUTERS:
         # Not include_router: it wraps each request once more, and no prefix is needed.
         app.router.routes.extend(router.routes)
-    problems.install(app)
+    problems.install(app, errors.answer)
     documents.install(app, state, settings)
     return app

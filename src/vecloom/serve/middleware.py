@@ -9,7 +9,7 @@ from vecloom.serve.head import Head
 from vecloom.serve.limits import BodyLimit
 from vecloom.serve.observe import Observe
 from vecloom.serve.origins import Origins, checked
-from vecloom.serve.problems import refuse
+from vecloom.serve.page.errors import refuse
 from vecloom.serve.settings import LOOPBACK, Settings
 from vecloom.serve.state import State
 

@@ -94,5 +94,15 @@ async def starting(scope: Scope, receive: Receive, send: Send) -> None:
     if scope["path"] == "/live":
         await Response()(scope, receive, send)
         return
+    from vecloom.serve.page.errors import for_browser  # not above: the port answers before the pages are imported
+    from vecloom.serve.page.rendering import bare
+    from vecloom.serve.page.static import ASSETS, asset
+
     problem = Problem(503, "The server is starting.", headers={"Retry-After": str(RETRY_SECONDS)})
-    await response(scope["path"], problem)(scope, receive, send)
+    name = scope["path"].removeprefix("/assets/")
+    if name in ASSETS:
+        await asset(name)(scope, receive, send)
+    elif for_browser(scope):
+        await bare(problem, again=True)(scope, receive, send)
+    else:
+        await response(scope["path"], problem)(scope, receive, send)

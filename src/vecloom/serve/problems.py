@@ -1,15 +1,16 @@
 """How the server says no: in OpenAI's shape below ``/v1/``, in text-embeddings-inference's everywhere else.
 
-OpenAI: ``{"error": {"message", "type", "param", "code"}}``. TEI: ``{"error", "error_type"}``. A route raises ``Problem``; a
-middleware answers with ``refuse``; ``install`` turns all else that an application raises (an unknown path, a wrong method, a body
-that is not what the document says, vecloom's own errors) into one of them. What went wrong inside is logged, not told.
+OpenAI: ``{"error": {"message", "type", "param", "code"}}``. TEI: ``{"error", "error_type"}``. A route raises ``Problem``;
+``install`` turns all else that an application raises (an unknown path, a wrong method, a body that is not what the document
+says, vecloom's own errors) into one of them. What went wrong inside is logged, not told. Browsers get a page instead
+(``page.errors``).
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import orjson
 from starlette.responses import Response
@@ -23,7 +24,6 @@ from vecloom.errors import (
     UsageError,
     VecloomError,
 )
-from vecloom.serve.asgi import ASGIApp, Scope
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -97,11 +97,6 @@ def response(path: str, problem: Problem) -> Response:
     return Response(orjson.dumps(body), status, problem.headers, "application/json")
 
 
-def refuse(scope: Scope, status: int, message: str) -> ASGIApp:
-    """For middlewares: an ASGI application that gives one answer."""
-    return response(scope["path"], Problem(status, message))
-
-
 def from_error(error: VecloomError) -> Problem:
     """What a client is told of an error of vecloom: all of a wrong call, only the kind of anything else."""
     if isinstance(error, UsageError | DataError):
@@ -130,31 +125,35 @@ def not_allowed(request: Request) -> Problem:
     return Problem(405, told, headers={"Allow": allowed})
 
 
-def install(app: FastAPI) -> None:
-    """Have the application answer in these shapes whatever it raises."""
+Answer: TypeAlias = "Callable[[Request, Problem], Awaitable[Response]]"
+
+
+def install(app: FastAPI, answer: Answer) -> None:
+    """Have the application answer with ``answer`` whatever it raises."""
     from fastapi.exceptions import RequestValidationError
     from starlette.exceptions import HTTPException
 
     async def on_problem(request: Request, error: Exception) -> Response:
-        return response(request.url.path, error)  # type: ignore[arg-type]
+        assert isinstance(error, Problem)
+        return await answer(request, error)
 
     async def on_http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         if error.status_code == 405:
-            return response(request.url.path, not_allowed(request))
+            return await answer(request, not_allowed(request))
         told = f"There is no {request.url.path}." if error.status_code == 404 else str(error.detail)
-        return response(request.url.path, Problem(error.status_code, told, headers=error.headers))
+        return await answer(request, Problem(error.status_code, told, headers=error.headers))
 
     async def on_invalid(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
-        return response(request.url.path, invalid(request.url.path, error.errors()))
+        return await answer(request, invalid(request.url.path, error.errors()))
 
     async def on_error(request: Request, error: Exception) -> Response:
         assert isinstance(error, VecloomError)
         problem = from_error(error)
         if problem.status == 500:
             log.error("a request failed", exc_info=error)
-        return response(request.url.path, problem)
+        return await answer(request, problem)
 
     app.add_exception_handler(Problem, on_problem)
     app.add_exception_handler(HTTPException, on_http)

@@ -14,6 +14,7 @@ from vecloom.search.results import Mode
 MODE_NAMES: Mapping[Mode, str] = {"hybrid": "Both", "vector": "Meaning", "keyword": "Words"}
 SORTS = {"relevance": "Best first", "date": "Newest first"}
 PAGE = 10
+LONGEST = 2000  # characters of a query
 MOST_PAGES = 50
 FACET = "f."  # before a field's name in a URL
 
@@ -51,6 +52,26 @@ class Question:
         parts += [("page", str(new.page))] if new.page > 1 else []
         return "/?" + urlencode(parts)
 
+    @property
+    def narrowings(self) -> int:
+        """How many filters there are."""
+        return bool(self.where) + sum(map(len, self.chosen.values()))
+
+    def orders(self, known: Mapping[str, str], *, dated: bool, listed: bool, reader: bool) -> dict[str, str]:
+        """The orders that mean something here, by name.
+
+        Args:
+            known: all that the server has.
+            dated: documents have dates.
+            listed: without a query, the desk's list is shown.
+            reader: there is one whom the desk knows.
+        """
+        if listed and not self.text:
+            lists = {"relevance": known["trending"], "date": known["date"], "for_you": known["for_you"]}
+            return {name: label for name, label in lists.items() if name != "for_you" or reader}
+        useful = {"relevance": True, "date": dated, "trending": True, "for_you": False}
+        return {name: label for name, label in known.items() if useful[name]}
+
     def toggled(self, name: str, value: str) -> str:
         """The page with a value of a facet chosen, or given up."""
         values = self.chosen.get(name, ())
@@ -83,7 +104,7 @@ def read(parameters: Iterable[tuple[str, str]], indexes: Iterable[str], sorts: M
     for name, value in pairs:
         if name.startswith(FACET) and len(name) > len(FACET):
             chosen[name[len(FACET) :]] = (*chosen.get(name[len(FACET) :], ()), value)
-    mode, sort, text = last.get("mode", "hybrid"), last.get("sort", ""), last.get("q", "").strip()[:2000]
+    mode, sort, text = last.get("mode", "hybrid"), last.get("sort", ""), last.get("q", "").strip()[:LONGEST]
     index = last.get("index", "")
     if sort not in sorts or (sort == "for_you" and text):  # what a reader may like answers no query
         sort = "relevance"

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from starlette.responses import Response
 
-from vecloom.errors import VecloomError
+from vecloom.errors import UsageError, VecloomError
 from vecloom.serve.page.question import MODE_NAMES, SORTS, Question, document_url, similar_url
+from vecloom.serve.page.visible import visible
 from vecloom.serve.problems import Problem, from_error
 from vecloom.serve.room.papers import SORTS as ROOM_SORTS
 from vecloom.serve.room.visitors import Visitor, visitor_of
@@ -48,6 +51,47 @@ async def page(
     return Response(text, status, media_type="text/html", headers=HEADERS)
 
 
+_FOR_A_SHELL = re.compile(r"\bvecloom\b|\bpip\b|(^|\s)-{1,2}\w")
+HEADLINES = {
+    400: "This cannot be asked",
+    401: "You are not logged in",
+    403: "This is not allowed",
+    404: "This is not here",
+    413: "This is too much at once",
+    422: "This cannot be asked",
+    429: "Too many at once",
+    503: "Not ready yet",
+    507: "Nothing can be saved",
+}
+
+
+def bare(problem: Problem, *, again: bool = False) -> Response:
+    """A page that says what is wrong where nothing is known of who asks, as when the server is starting.
+
+    Args:
+        problem: what is wrong.
+        again: the browser asks again by itself.
+    """
+    known: dict[str, Any] = {"indexes": [], "sorts": {}, "visitor": None, "here": "/"}
+    text = (
+        _templates()
+        .get_template("missing.html")
+        .render(
+            **known,
+            question=Question(""),
+            trouble=problem.message,
+            headline=_headline(problem.status),
+            back="/",
+            again=again,
+        )
+    )
+    return Response(text, problem.status, media_type="text/html", headers={**HEADERS, **problem.headers})
+
+
+def _headline(status: int) -> str:
+    return HEADLINES.get(status, "That did not work" if status < 500 else "The server failed")
+
+
 async def trouble(request: Request, error: VecloomError | Problem, *, missing: int | None = None) -> Response:
     """A page that says what is wrong.
 
@@ -58,14 +102,28 @@ async def trouble(request: Request, error: VecloomError | Problem, *, missing: i
     """
     problem = error if isinstance(error, Problem) else from_error(error)
     status = missing if missing and not isinstance(error, Problem) else problem.status
-    answer = await page(request, "missing.html", status, question=Question(""), trouble=told(error))
+    answer = await page(
+        request, "missing.html", status, question=Question(""), trouble=told(error), headline=_headline(status),
+        back=_before(request), again=False,
+    )  # fmt: skip
     answer.headers.update(problem.headers)
     return answer
 
 
+def _before(request: Request) -> str:
+    """The page from which a form or link was sent, if it was one of ours; else the search."""
+    place = urlsplit(request.headers.get("referer", ""))
+    if place.netloc != request.url.netloc or place.path == request.url.path:
+        return "/"
+    return inside(place.path + (f"?{place.query}" if place.query else ""))
+
+
 def told(error: VecloomError | Problem) -> str:
-    """An error in a sentence."""
-    return error.message if isinstance(error, Problem) else " ".join(str(part) for part in error.args if part)
+    """An error in a sentence; what to do is told where it is what a reader of the page can do."""
+    if isinstance(error, Problem):
+        return error.message
+    shown = isinstance(error, UsageError) and not _FOR_A_SHELL.search(error.todo)
+    return str(error) if shown else error.what
 
 
 def sorts(state: State) -> dict[str, str]:
@@ -92,5 +150,6 @@ def _templates() -> Environment:
         loader=PackageLoader("vecloom.serve.page"), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
-    made.globals.update(modes=MODE_NAMES, document_url=document_url, similar_url=similar_url)
+    made.filters.update(visible=visible)
+    made.globals.update(modes=MODE_NAMES, document_url=document_url, similar_url=similar_url, view="", choosable=True)
     return made

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import base64
-from functools import cache
-from importlib.resources import files
 from typing import Annotated, Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, quote
 
 import numpy as np
 from fastapi import APIRouter, Query, Request
@@ -14,11 +12,15 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from vecloom.errors import VecloomError
 from vecloom.search import Hit, Index
+from vecloom.search.closeness import BOUNDS
 from vecloom.serve.gate import COOKIE
 from vecloom.serve.page import finding
+from vecloom.serve.page.colours import coloured
 from vecloom.serve.page.finding import Answer, Entry
-from vecloom.serve.page.question import Question, document_url, read, shown
+from vecloom.serve.page.question import LONGEST, Question, document_url, read
 from vecloom.serve.page.rendering import HEADERS, inside, page, sorts, told, trouble
+from vecloom.serve.page.static import asset
+from vecloom.serve.page.visible import visible
 from vecloom.serve.problems import Problem
 from vecloom.serve.room.papers import Papers
 from vecloom.serve.room.visitors import Visitor, visitor_of
@@ -26,14 +28,8 @@ from vecloom.serve.state import State, state_of
 
 router = APIRouter(include_in_schema=False)
 
-ASSETS = {
-    "page.css": "text/css",
-    "page.js": "text/javascript",
-    "theme.js": "text/javascript",
-    "map.js": "text/javascript",
-    "icon.svg": "image/svg+xml",
-}
-LIT = 200  # hits that a search lights on the map
+NO_INDEX = "This server has no index. Start it with: vecloom serve -i INDEX"
+LIT = 1000  # hits among which a search lights those on the map that are near enough
 LISTED = 200  # rows whose titles one request may ask for
 
 
@@ -65,10 +61,9 @@ async def document(request: Request, name: str, id: str) -> Response:  # noqa: A
         chunks, shown_as = await state.shelf.ask(name, opened)
     except (VecloomError, Problem) as error:
         return await trouble(request, error, missing=404)
-    fields = [(key, shown(value)) for key, value in chunks[0].fields.items()]
     return await page(
         request, "document.html", visitor=visitor, question=Question(name), entry=shown_as, chunks=chunks,
-        fields=fields, name=id,
+        fields=finding.named(chunks[0], finding.LINKS), name=id,
     )  # fmt: skip
 
 
@@ -82,10 +77,10 @@ async def similar(request: Request, name: str, id: str) -> Response:  # noqa: A0
         first = (await state.shelf.ask(name, lambda index: index.document(id)))[0]
     except (VecloomError, Problem) as error:
         return await trouble(request, error, missing=404)
-    title = first.title or first.document_id
     return await page(
-        request, "similar.html", visitor=visitor, question=Question(name), answer=found, name=id, title=title
-    )
+        request, "similar.html", visitor=visitor, question=Question(name), answer=found, name=id,
+        title=finding.title(first),
+    )  # fmt: skip
 
 
 @router.get("/compare")
@@ -100,7 +95,17 @@ async def compare(request: Request) -> Response:
         question = read([("index", index), ("q", asked.get("q", "")), ("mode", mode)], names)
         sides.append((place, question, await _answered(state, question)))
     both = {one.id for one in sides[0][2].entries} & {one.id for one in sides[1][2].entries}
-    return await page(request, "compare.html", question=sides[0][1], sides=sides, both=both)
+    by_meaning = {name for name, index in state.indexes.items() if index.encoder is not None}
+    return await page(request, "compare.html", question=sides[0][1], sides=sides, both=both, by_meaning=by_meaning)
+
+
+@router.get("/map")
+async def first_map(request: Request) -> Response:
+    """The map of the first index."""
+    names = list(state_of(request).indexes)
+    if not names:
+        return await trouble(request, Problem(404, NO_INDEX))
+    return RedirectResponse(f"/map/{quote(names[0], safe='')}", 303, headers=HEADERS)
 
 
 @router.get("/map/{name}")
@@ -109,8 +114,9 @@ async def map_page(request: Request, name: str) -> Response:
     state = state_of(request)
     if name not in state.indexes:
         return await trouble(request, Problem(404, f"There is no index {name!r} here."))
-    sidebar = await state.shelf.ask(name, lambda index: list(index.facets()))
-    return await page(request, "map.html", question=Question(name), facets=sidebar)
+    question = Question(name, request.query_params.get("q", "").strip()[:LONGEST])
+    fields = await state.shelf.ask(name, finding.colourable)
+    return await page(request, "map.html", question=question, coloured=fields)
 
 
 @router.get("/map/{name}/state")
@@ -137,17 +143,24 @@ async def map_points(request: Request, name: str) -> Response:
 
 @router.get("/map/{name}/field")
 async def map_field(request: Request, name: str, field: str) -> Response:
-    """A facet of all points: its values, most frequent first, and a byte for each point with their place; 255: none of them."""
+    """A field of all points: names of its colours, and a byte for each point with the place of its own; 255: none."""
     made = await _layout(request, name)
-    counts, (keys, cells) = await state_of(request).shelf.ask(
-        name, lambda index: (index.facets([field]).get(field, []), index.values(field))
-    )
-    values = [value for value, _ in counts][:254]
-    code = {value: place for place, value in enumerate(values)}
+    keys, cells = await state_of(request).shelf.ask(name, lambda index: index.values(field))
     by_key = dict(zip(keys.tolist(), cells, strict=True))
-    codes = bytes(code.get(by_key.get(key), 255) for key in made.keys.tolist())
-    told = {"values": [shown(value) for value in values], "codes": base64.b64encode(codes).decode()}
-    return JSONResponse(told, headers=HEADERS)
+    found = coloured([by_key.get(key) for key in made.keys.tolist()])
+    codes = base64.b64encode(found.codes.tobytes()).decode()
+    return JSONResponse({"values": found.names, "ordered": found.ordered, "codes": codes}, headers=HEADERS)
+
+
+@router.get("/map/{name}/documents")
+async def map_documents(request: Request, name: str) -> Response:
+    """A uint32, little-endian, for each point: points of one document have the same."""
+    made = await _layout(request, name)
+    keys, names = await state_of(request).shelf.ask(name, lambda index: index.values("document_id"))
+    number: dict[Any, int] = {}
+    by_key = {key: number.setdefault(one, len(number)) for key, one in zip(keys.tolist(), names, strict=True)}
+    codes = np.array([by_key.get(key, len(number)) for key in made.keys.tolist()], "<u4")
+    return Response(codes.tobytes(), media_type="application/octet-stream", headers=HEADERS)
 
 
 @router.get("/map/{name}/rows")
@@ -159,8 +172,8 @@ async def map_rows(request: Request, name: str, at: Annotated[str, Query(pattern
     hits: list[Hit] = await state_of(request).shelf.ask(name, lambda index: index.rows(keys))
     told = [
         {
-            "title": hit.title or hit.document_id,
-            "text": hit.text[:200],
+            "title": finding.title(hit),
+            "text": visible(hit.text[:200]),
             "url": document_url(name, hit.document_id),
         }
         for hit in hits
@@ -170,17 +183,23 @@ async def map_rows(request: Request, name: str, at: Annotated[str, Query(pattern
 
 @router.get("/map/{name}/hits")
 async def map_hits(request: Request, name: str, q: str) -> Response:
-    """Places of the points that answer a query best, best first."""
+    """Places of the points that answer a query best, with their cosines, best first; and from which cosine one fits."""
     made = await _layout(request, name)
 
-    def nearest(index: Index) -> list[int]:
+    def nearest(index: Index) -> dict[str, Any]:
         if index.encoder is None or not q.strip():
-            return []
-        keys, _ = index.nearest_keys(index.encoder.encode([q], kind="query")[0], LIT)
+            return {"hits": [], "cosines": [], "fair": None}
+        keys, cosines = index.nearest_keys(index.encoder.encode([q], kind="query")[0], LIT)
         place = {key: at for at, key in enumerate(made.keys.tolist())}
-        return [place[key] for key in keys.tolist() if key in place]
+        pairs = [
+            (place[key], round(one, 4))
+            for key, one in zip(keys.tolist(), cosines.tolist(), strict=True)
+            if key in place
+        ]
+        bounds = BOUNDS.get(index.encoder.fingerprint)
+        return {"hits": [at for at, _ in pairs], "cosines": [one for _, one in pairs], "fair": bounds and bounds.fair}
 
-    return JSONResponse({"hits": await state_of(request).shelf.ask(name, nearest)}, headers=HEADERS)
+    return JSONResponse(await state_of(request).shelf.ask(name, nearest), headers=HEADERS)
 
 
 @router.get("/login")
@@ -210,12 +229,9 @@ async def _key_page(request: Request, place: str, status: int = 200, wrong: str 
 
 
 @router.get("/assets/{name}")
-async def asset(name: str) -> Response:
+async def file(name: str) -> Response:
     """A file of the page."""
-    if name not in ASSETS:
-        raise Problem(404, f"There is no file {name!r} here.")
-    kept = {**HEADERS, "Cache-Control": "public, max-age=3600"}
-    return Response(_asset(name), media_type=ASSETS[name], headers=kept)
+    return asset(name)
 
 
 @router.get("/favicon.ico")
@@ -224,14 +240,9 @@ async def icon() -> Response:
     return RedirectResponse("/assets/icon.svg")
 
 
-@cache
-def _asset(name: str) -> bytes:
-    return files("vecloom.serve.page").joinpath("assets", name).read_bytes()
-
-
 async def _answered(state: State, question: Question, visitor: Visitor | None = None) -> Answer:
     if not state.indexes:
-        return Answer(trouble="This server has no index. Start it with: vecloom serve -i INDEX")
+        return Answer(trouble=NO_INDEX)
     try:
         return await state.shelf.ask(
             question.index,

@@ -28,8 +28,11 @@ const progress = document.getElementById("progress");
 const tip = document.getElementById("tip");
 const list = document.getElementById("list");
 const legend = document.getElementById("legend");
+const ask = document.getElementById("ask");
+const least = document.getElementById("least");
+const bound = least.querySelector("input");
 const view = { x: 0.5, y: 0.5, scale: 1 };
-let gl, program, count = 0, places, codes, own, clusters = [], names = [], lit, anyLit = false, lassoing = false, path = [], drawing = false;
+let gl, program, count = 0, places, codes, own, clusters = [], names = [], ordered = false, documents, near, lit, anyLit = false, lassoing = false, path = [], drawing = false;
 globalThis.vecloomMap = { frames: 0, ready: false, view };  // what tests and benchmarks read
 
 // --- data ---
@@ -62,8 +65,7 @@ async function begin() {
   recolour();
   vecloomMap.ready = true;
   holder.dataset.ready = count;
-  const asked = new URLSearchParams(location.search).get("q");
-  if (asked) { document.getElementById("q").value = asked; await light(asked); }
+  if (ask.elements.q.value.trim()) await answer(ask.elements.q.value.trim());
 }
 
 // --- drawing ---
@@ -110,9 +112,15 @@ function points(time) {
   resting = false;
 }
 
+const RAMPS = { light: [[158, 202, 225], [66, 130, 182], [8, 48, 107]], dark: [[52, 88, 118], [98, 166, 204], [238, 249, 255]] };
+
 function hue(code) {
   const dark = getComputedStyle(document.documentElement).getPropertyValue("--paper").trim() < "#8";
   if (code === 255) return dark ? [120, 126, 128] : [150, 155, 158];
+  if (ordered) {
+    const ramp = RAMPS[dark ? "dark" : "light"], place = (2 * code) / Math.max(1, names.length - 1), from = Math.min(1, Math.floor(place));
+    return ramp[from].map((part, at) => Math.round(part + (ramp[from + 1][at] - part) * (place - from)));
+  }
   const angle = (code * 137.508) % 360, light = dark ? 0.68 : 0.42 + 0.08 * (code % 2), strong = 0.55 * Math.min(light, 1 - light) * 2;
   const part = (shift) => {
     const place = (shift + angle / 30) % 12;
@@ -123,7 +131,7 @@ function hue(code) {
 
 function recolour() {
   tint();
-  legend.replaceChildren(...(codes === own ? [] : names.slice(0, 24).map((name, code) => {
+  legend.replaceChildren(...(codes === own ? [] : [...names.entries(), ...(codes.includes(255) ? [[255, ordered ? "unknown" : "others"]] : [])].map(([code, name]) => {
     const item = document.createElement("li");
     const [r, g, b] = hue(code);
     const dot = document.createElementNS("http://www.w3.org/2000/svg", "svg");
@@ -185,7 +193,9 @@ function drawOver(ratio) {
   pen.fillStyle = style.getPropertyValue("--ink");
   const taken = [];
   for (const cluster of codes === own ? [...clusters].sort((a, b) => b.size - a.size) : []) {
-    const [x, y] = onScreen(cluster.x, cluster.y), wide = pen.measureText(cluster.label).width / 2 + 4;
+    let [x, y] = onScreen(cluster.x, cluster.y);
+    const wide = pen.measureText(cluster.label).width / 2 + 4;
+    if (x > 0 && x < over.clientWidth) x = Math.max(wide, Math.min(over.clientWidth - wide, x));
     if (taken.some((one) => Math.abs(one.x - x) < one.wide + wide && Math.abs(one.y - y) < 16)) continue;
     taken.push({ x, y, wide });
     pen.strokeText(cluster.label, x, y);
@@ -305,15 +315,23 @@ function inside(shape, x, y) {  // even-odd rule
 async function choose(shape) {
   const found = [];
   for (let i = 0; i < count; i++) if (inside(shape, places[2 * i] / 65535, places[2 * i + 1] / 65535)) found.push(i);
-  light(null, found);
-  await showList(`${found.length.toLocaleString("en")} chosen`, found);
+  forget();
+  light(found);
+  await showList("chosen", found);
 }
 
-async function showList(title, found) {
-  const { rows } = found.length ? await json(`${base}/rows?at=${found.slice(0, 200).join(",")}`) : { rows: [] };
-  list.querySelector("h2").textContent = title + (found.length > 200 ? ", the first 200" : "");
+// One entry for each document, however many of its passages were found.
+async function showList(what, found) {
+  documents ??= new Uint32Array(await (await fetch(base + "/documents")).arrayBuffer());
+  const first = new Map();
+  for (const place of found) if (!first.has(documents[place])) first.set(documents[place], place);
+  const shown = [...first.values()].slice(0, 200);
+  const { rows } = shown.length ? await json(`${base}/rows?at=${shown.join(",")}`) : { rows: [] };
+  const number = `${first.size.toLocaleString("en")} document${first.size === 1 ? "" : "s"}`;
+  list.querySelector("h2").textContent = `${number} ${what}` + (first.size > 200 ? ", the first 200" : "");
   list.querySelector("ol").replaceChildren(...rows.map((row) => {
     const item = document.createElement("li"), link = document.createElement("a");
+    item.dir = "auto";
     link.href = row.url;
     link.textContent = row.title;
     link.title = row.text;
@@ -323,29 +341,56 @@ async function showList(title, found) {
   list.hidden = false;
 }
 
-async function light(query, found) {
-  if (query) ({ hits: found } = await json(`${base}/hits?q=${encodeURIComponent(query)}`));
+function light(found) {
   lit.fill(0);
-  for (const place of found ?? []) lit[place] = 1;
-  anyLit = Boolean(found?.length);
+  for (const place of found) lit[place] = 1;
+  anyLit = found.length > 0;
   tint();
   draw();
-  if (query) await showList(`Nearest to “${query}”`, found);
 }
 
-document.getElementById("ask").addEventListener("submit", (event) => {
+async function answer(query) {
+  near = await json(`${base}/hits?q=${encodeURIComponent(query)}`);
+  least.hidden = !near.hits.length;
+  const cosines = near.cosines.map((one) => Math.round(100 * one));
+  [bound.min, bound.max] = [cosines.at(-1) ?? 0, cosines[0] ?? 0];
+  bound.value = near.fair === null ? cosines[Math.min(199, cosines.length - 1)] : Math.min(100 * near.fair, cosines[0]);
+  await above();
+}
+
+async function above() {
+  const found = near.hits.filter((_, at) => Math.round(100 * near.cosines[at]) >= bound.value);
+  least.querySelector("output").textContent = (bound.value / 100).toFixed(2);
+  light(found);
+  await showList(`near to “${ask.elements.q.value.trim()}”`, found);
+}
+
+function forget() {
+  near = undefined;
+  least.hidden = list.hidden = true;
+  light([]);
+}
+
+ask.addEventListener("submit", (event) => {
   event.preventDefault();
-  const query = document.getElementById("q").value.trim();
-  if (program) query ? light(query) : (light(null, []), (list.hidden = true));
+  const query = ask.elements.q.value.trim();
+  history.replaceState(null, "", query ? "?q=" + encodeURIComponent(query) : location.pathname);
+  if (program) query ? answer(query) : forget();
 });
-document.getElementById("close").addEventListener("click", () => { list.hidden = true; light(null, []); });
+ask.elements.index?.addEventListener("change", ({ target }) => {
+  location.assign("/map/" + encodeURIComponent(target.value) + location.search);
+});
+let sliding = 0;
+bound.addEventListener("input", () => { clearTimeout(sliding); sliding = setTimeout(above, 60); });
+document.getElementById("close").addEventListener("click", forget);
 document.getElementById("colour").addEventListener("change", async (event) => {
   if (!program) return;
   if (event.target.value) {
     const told = await json(`${base}/field?field=${encodeURIComponent(event.target.value)}`);
     codes = Uint8Array.from(atob(told.codes), (letter) => letter.charCodeAt(0));
     names = told.values;
-  } else codes = own;
+    ordered = told.ordered;
+  } else codes = own, ordered = false;
   recolour();
 });
 document.addEventListener("theme", () => program && recolour());

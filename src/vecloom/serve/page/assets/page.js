@@ -29,7 +29,11 @@ async function show(url, push) {
     const response = await fetch(part);
     const text = await response.text();
     if (mine !== latest) return;
+    const focused = document.activeElement.id;
+    const folds = [...page.querySelectorAll("aside details")].map((one) => [one.id, one.open]);
     page.innerHTML = text;
+    for (const [id, open] of folds) if (document.getElementById(id)) document.getElementById(id).open = open;
+    if (document.activeElement === document.body) document.getElementById(focused)?.focus();
     clocks();
     history[push ? "pushState" : "replaceState"](null, "", url);
     document.title = (box.value ? box.value + " – " : "") + "vecloom";
@@ -49,35 +53,33 @@ function address() {
   return "/?" + given;
 }
 
-if (form && form.getAttribute("action") === "/" && document.querySelector(".modes")) {
+const searching = document.getElementById("narrow");  // only the search page has it
+if (searching) {
   let waiting = 0;
   box.addEventListener("input", () => {
     clearTimeout(waiting);
     waiting = setTimeout(() => show(address(), false), 200);
   });
-  form.addEventListener("change", (event) => {
-    if (event.target !== box && event.target.name !== "index") show(address(), true);
-    else if (event.target.name === "index") location.assign("/?index=" + encodeURIComponent(event.target.value) + "&q=" + encodeURIComponent(box.value));
-  });
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     clearTimeout(waiting);
+    searching.checked = false;
     show(address(), true);
   });
   page.addEventListener("click", (event) => {
-    const link = event.target.closest("aside a");
+    const link = event.target.closest("aside a, .chips a");
     if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();
-    for (const hidden of form.querySelectorAll("input[name^='f.']")) hidden.remove();
-    for (const [name, value] of new URL(link.href).searchParams) {
-      if (!name.startsWith("f.")) continue;
-      const hidden = Object.assign(document.createElement("input"), { type: "hidden", name, value });
-      form.append(hidden);
-    }
     show(link.getAttribute("href"), true);
   });
   addEventListener("popstate", () => location.reload());
 }
+document.addEventListener("change", ({ target }) => {
+  if (!form || target.form !== form || target === box || !target.name) return;
+  if (target.name === "index" && searching) location.assign("/?index=" + encodeURIComponent(target.value) + "&q=" + encodeURIComponent(box.value));
+  else if (searching) show(address(), true);
+  else if (page?.matches(".compare")) form.requestSubmit();
+});
 
 // --- what a reader thinks of a paper ---
 
