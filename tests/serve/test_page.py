@@ -160,7 +160,7 @@ def test_a_part_is_the_same_without_the_frame(site):
         ("/?q=zzz&mode=keyword", 200, "No document has these words"),
         ("/?q=apples&page=9", 200, "There are no more answers"),
         ("/nowhere", 404, "There is no /nowhere."),
-        ("/similar/docs", 404, "There is no /similar/docs."),
+        ("/similar", 404, "There is no /similar."),
         ("/map/docs/rows?at=x", 422, "at: String should match pattern"),
         ("/assets/none.css", 404, "There is no file"),
         ("/?q=zzz&mode=keyword&f.lang=en", 200, "Without filters"),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from vecloom.data.records import Scalar
 from vecloom.search import where as filters
-from vecloom.search.schema import KEY, POSITION
+from vecloom.search.schema import POSITION
 from vecloom.search.snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -41,15 +41,6 @@ def facets(snapshot: Snapshot, names: Collection[str] | None = None, where: str 
         types = {name: str(table[column].type) for name, column in wanted.items()}
         found = {name: values for name, values in found.items() if _sorts(values, present[name], types[name])}
     return found
-
-
-def count(snapshot: Snapshot, where: str | None = None) -> int:
-    """How many documents there are, or have a first chunk that a filter selects.
-
-    Raises:
-        FilterError: the filter does not parse, or names what is not there.
-    """
-    return int(_first_chunks(snapshot, [KEY], where).num_rows)
 
 
 def _sorts(values: list[tuple[Scalar, int]], present: int, column_type: str) -> bool:

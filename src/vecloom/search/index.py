@@ -27,7 +27,7 @@ from vecloom.errors import ModelMismatchError, UsageError, from_os_error
 from vecloom.search import fetch, maintain, metadata, schema, store
 from vecloom.search.describe import describe
 from vecloom.search.exact import Scores, unit
-from vecloom.search.facets import Facets, count, facets
+from vecloom.search.facets import Facets, facets
 from vecloom.search.lock import writer_lock
 from vecloom.search.metadata import Metadata
 from vecloom.search.query import answer
@@ -420,14 +420,6 @@ class Index:
         if asked not in found:
             found[asked] = facets(snapshot, names, where)
         return found[asked]
-
-    def count(self, where: str | None = None) -> int:
-        """How many documents there are, or have a first chunk that a filter selects.
-
-        Raises:
-            FilterError: the filter does not parse, or names what is not there.
-        """
-        return count(self._current(), where)
 
     def info(self) -> IndexInfo:
         """What is inside."""
