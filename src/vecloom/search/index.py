@@ -385,8 +385,9 @@ class Index:
             FilterError: the filter does not parse, or names what is not there.
         """
         rows = self._current().store
-        table = rows.scan([schema.DOCUMENT]) if where is None else rows.select(where)
-        return len(set(table[schema.DOCUMENT].to_pylist()))
+        if where is None:  # asked with every page: each document has one first chunk
+            return int(rows.scan([schema.KEY], condition=f"`{schema.POSITION}` = 0").num_rows)
+        return len(set(rows.select(where)[schema.DOCUMENT].to_pylist()))
 
     def rows(self, keys: Sequence[int]) -> list[Hit]:
         """Chunks by their keys, which a row keeps for its life; keys that are not there are left out. Their score is 0."""
