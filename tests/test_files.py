@@ -74,7 +74,7 @@ def test_system_errors_become_sentences(number, words):
 def test_errors_carry_their_exit_codes():
     assert VecloomError("a.").exit_code == 1
     assert UsageError("a.").exit_code == 2
-    assert "pip install 'vecloom[files]'" in str(MissingExtraError("pdf files need markitdown.", "files"))
+    assert "pip install 'vecloom[files]'" in str(MissingExtraError("pdf files need pypdfium2.", "files"))
 
 
 @pytest.mark.parametrize("there", [False, True])

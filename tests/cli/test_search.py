@@ -1,8 +1,10 @@
+import importlib.util
 import json
 from dataclasses import replace
 
 import pytest
 from embed_fakes import HashEncoder
+from tests.data import made
 
 from vecloom.cli.hits import as_objects, readable
 from vecloom.search.closeness import BOUNDS
@@ -35,6 +37,28 @@ def test_a_record_with_its_own_id_shows_its_source_too():
 
 def test_title_and_heading_are_both_shown_where_they_differ():
     assert "Title > Part > Section" in plain([Hit("a#0", "a", 1.0, "x", "Title", "Part > Section", "a")])
+
+
+def test_passages_of_a_document_with_pages_show_their_page():
+    hits = [Hit(f"a.pdf#{n}", "a.pdf", 1.0, "x", "Tea", "", "a.pdf", n, {"page": n + 1}) for n in (2, 4)]
+    assert "Tea  a.pdf#2, page 3\n" in plain(hits)
+    assert plain(hits).endswith("and 1 more passage: #4 (page 5)")
+
+
+@pytest.mark.skipif(importlib.util.find_spec("pypdfium2") is None, reason="the extra [files] is missing")
+def test_a_hit_in_a_pdf_tells_its_page_and_can_be_filtered_by_it(run, tmp_path):
+    text = "Green tea is brewed with water of eighty degrees and black tea with boiling water. " * 3
+    lines = [[f"Part {number}"] + [text[n : n + 80] for n in range(0, len(text), 80)] for number in (1, 2, 3)]
+    pages = ["".join(made.show(72, 700 - 12 * n, line) for n, line in enumerate(page)) for page in lines]
+    (tmp_path / "tea.pdf").write_bytes(made.pdf(*pages))
+    arguments = ("index", tmp_path / "tea.pdf", "-i", tmp_path / "i", "--chunk-tokens", 64, "--overlap", 0)
+    assert run(*arguments).exit_code == 0
+    asked = ("search", tmp_path / "i", "Part", "--json")
+    assert json.loads(run(*asked).stdout)["hits"][0]["fields"]["page"] in {1, 2, 3}
+    for page in (1, 2, 3):
+        (hit,) = json.loads(run(*asked, "--where", f"page = {page}").stdout)["hits"]
+        assert hit["fields"]["page"] == page
+    assert ", page 2\n" in run("search", tmp_path / "i", "Part", "--where", "page = 2").stdout
 
 
 def test_no_hit_is_said():

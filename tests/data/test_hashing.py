@@ -27,3 +27,9 @@ def test_every_part_of_the_content_counts():
 
 def test_lone_surrogates_have_a_digest():
     assert content_hash(replace(BASE, text="\ud800")) != content_hash(BASE)
+
+
+def test_pages_count_where_there_are_any():
+    plain = Document("a", "x y")
+    assert content_hash(plain) == content_hash(replace(plain, pages=()))
+    assert content_hash(plain) != content_hash(replace(plain, pages=(0, 2)))

@@ -10,7 +10,7 @@ def test_the_examination_names_processor_threads_and_packages():
 
 def test_a_missing_package_turns_into_advice(monkeypatch):
     real = doctor.importlib.util.find_spec
-    monkeypatch.setattr(doctor.importlib.util, "find_spec", lambda name: None if name == "markitdown" else real(name))
+    monkeypatch.setattr(doctor.importlib.util, "find_spec", lambda name: None if name == "mammoth" else real(name))
     found = doctor.examine()
     assert any("vecloom[files]" in sentence for sentence in found.advice)
 

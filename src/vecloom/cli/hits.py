@@ -60,6 +60,7 @@ def _block(rank: int, hits: Sequence[Hit], words: list[str], width: int, fingerp
     )
     place = [best.id] if best.id.startswith(best.source) else [best.source, best.id]
     head = [fit(best, fingerprint), *([show.bold(_line(title))] if title else []), *map(_line, place)]
+    head[-1] += _page(best, ", page {}")
     lines = [
         f"{rank:>2}. {'  '.join(head)}",
         *_passage(best.text, words, width, full),
@@ -85,9 +86,13 @@ def _passage(text: str, words: list[str], width: int, full: bool) -> list[str]:
 
 
 def _further(hits: Sequence[Hit]) -> str:
-    names = ", ".join(f"#{hit.position}" for hit in hits[:NAMED])
+    names = ", ".join(f"#{hit.position}{_page(hit, ' (page {})')}" for hit in hits[:NAMED])
     more = ", …" if len(hits) > NAMED else ""
     return f"and {show.count(len(hits), 'more passage')}: {names}{more}"
+
+
+def _page(hit: Hit, form: str) -> str:
+    return form.format(hit.fields["page"]) if isinstance(hit.fields.get("page"), int) else ""
 
 
 def _line(text: str) -> str:

@@ -9,11 +9,13 @@ from vecloom.data.records import Document
 
 
 def content_hash(document: Document) -> str:
-    """Return 32 hex digits (BLAKE2b, 128 bits) over id, text, title and fields, whatever the fields' order.
+    """Return 32 hex digits (BLAKE2b, 128 bits) over id, text, title, pages and fields, whatever the fields' order.
 
     Where it was read from (source, position) does not count.
     """
-    content = [document.id, document.text, document.title, sorted(document.fields.items())]
+    content: list[object] = [document.id, document.text, document.title, sorted(document.fields.items())]
+    if document.pages:
+        content.append(document.pages)
     written = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
     # lone surrogates have no UTF-8 form; they must not stop a digest
     return blake2b(written.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -20,6 +21,7 @@ class Document:
         source: the path it came from as the user gave or as a glob found it, "-" for standard input.
         position: line number (1-based) in line formats, ordinal (1-based) elsewhere.
         fields: the record's other fields; nested values are JSON text.
+        pages: where each page (slide) begins in ``text``, in characters; empty if there are no pages.
     """
 
     id: str
@@ -28,6 +30,7 @@ class Document:
     source: str = "-"
     position: int = 1
     fields: Mapping[str, Scalar] = field(default_factory=dict)
+    pages: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,16 @@ class Chunk:
     def id(self) -> str:
         """``document.id`` and the chunk's position: unique in an index."""
         return f"{self.document.id}#{self.position}"
+
+    @property
+    def page(self) -> int | None:
+        """The page (1-based) that the chunk begins on; None if the document has no pages."""
+        return bisect_right(self.document.pages, self.start) or None
+
+    @property
+    def fields(self) -> Mapping[str, Scalar]:
+        """The document's fields, and ``page`` if it has pages."""
+        return self.document.fields if self.page is None else {**self.document.fields, "page": self.page}
 
     @property
     def passage(self) -> str:

@@ -17,7 +17,8 @@ _PACKAGES = {  # import name -> (distribution, extra that brings it, what it is 
     "onnxruntime": ("onnxruntime", "onnx", "models that ship an ONNX file"),
     "lance": ("pylance", "", "the index's rows and words"),
     "usearch": ("usearch", "", "the index's graph, from 50,000 rows on"),
-    "markitdown": ("markitdown", "files", "pdf and docx"),
+    "pypdfium2": ("pypdfium2", "files", "pdf"),
+    "mammoth": ("mammoth", "files", "docx"),
 }
 
 
@@ -91,8 +92,8 @@ def _advice(packages: dict[str, Package]) -> list[str]:
         advice.append(
             "Without torch only BERT-family, static and lexical models run: pip install 'vecloom[torch]' for the rest."
         )
-    if not packages["markitdown"].version:
-        advice.append("pdf and docx files are skipped: pip install 'vecloom[files]' to read them.")
+    if not all(packages[name].version for name in ("pypdfium2", "mammoth")):
+        advice.append("pdf or docx files are skipped: pip install 'vecloom[files]' to read them.")
     return advice
 
 

@@ -180,7 +180,7 @@ class Adder:
         if not batch.chunks:
             return
         vectors = encode(self.encoder, batch.chunks)
-        kinds = schema.kinds_of(chunk.document.fields for chunk in batch.chunks)
+        kinds = schema.kinds_of(chunk.fields for chunk in batch.chunks)
         self.store = widen(self.store, kinds)
         rows = to_rows(batch, vectors, self.next_key, self.store.dataset.schema)
         self.store = self.store.append(rows, batch.replaced)
@@ -229,8 +229,9 @@ def to_rows(batch: Batch, vectors: Vectors, first_key: int, table_schema: pa.Sch
         schema.HASH: [batch.documents[schema.storable(document.id)] for document in documents],
         schema.PASSAGE: [chunk.passage for chunk in chunks],
     }
+    fields = [chunk.fields for chunk in chunks]
     for name, column in schema.field_columns(table_schema).items():
-        values[column] = [document.fields.get(name) for document in documents]
+        values[column] = [one.get(name) for one in fields]
     arrays = []
     for column in table_schema:
         if column.name == schema.VECTOR:

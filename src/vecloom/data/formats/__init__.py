@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from vecloom.data.context import Context, Source
-from vecloom.data.formats import delimited, html, json_file, json_lines, markup, office, parquet, plain, python
+from vecloom.data.formats import delimited, html, json_file, json_lines, markup, parquet, pdf, plain, python, word
 from vecloom.data.records import Document
 
 Markup: TypeAlias = Literal["none", "markdown", "rst"]
@@ -39,8 +39,8 @@ FORMATS: dict[str, Format] = {
     ".html": Format(html.read, markup="markdown"),
     ".htm": Format(html.read, markup="markdown"),
     ".py": Format(python.read),
-    ".pdf": Format(office.read, markup="markdown"),
-    ".docx": Format(office.read, markup="markdown"),
+    ".pdf": Format(pdf.read),
+    ".docx": Format(word.read, markup="markdown"),
     ".json": Format(json_file.read, packed=True, records=True),
     ".jsonl": Format(json_lines.read, packed=True, records=True),
     ".ndjson": Format(json_lines.read, packed=True, records=True),

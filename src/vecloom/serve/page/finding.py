@@ -24,7 +24,8 @@ from vecloom.serve.room.papers import Papers, Place, Standing
 
 DATES = ("date", "published", "published_at", "created", "updated", "year")
 LINKS = ("url", "link", "href")
-OWN_PLACE = {*DATES, *LINKS} - {"year"}  # shown elsewhere; years are few enough to choose from
+PAGE_FIELD = "page"  # of a passage, not of its document
+OWN_PLACE = {*DATES, *LINKS, PAGE_FIELD} - {"year"}  # shown elsewhere; years are few enough to choose from
 DEPTH = 100  # best documents among which the newest are found
 CHUNKS = 3  # hits that are asked for a document that is shown: a document may have several
 COUNTED = 300  # hits by words that are asked for at least, to count the documents that have them

@@ -63,7 +63,7 @@ async def document(request: Request, name: str, id: str) -> Response:  # noqa: A
         return await trouble(request, error, missing=404)
     return await page(
         request, "document.html", visitor=visitor, question=Question(name), entry=shown_as, chunks=chunks,
-        fields=finding.named(chunks[0], finding.LINKS), name=id,
+        fields=finding.named(chunks[0], (*finding.LINKS, finding.PAGE_FIELD)), name=id,
     )  # fmt: skip
 
 
