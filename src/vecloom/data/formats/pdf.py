@@ -121,7 +121,7 @@ def _with_accents(page: PdfTextPage, text: str, start: int) -> str:
 def _over(page: PdfTextPage, accent: int) -> bool:
     left, _, right, _ = page.get_charbox(accent)
     under_left, _, under_right, _ = page.get_charbox(accent + 1)
-    return under_left - 1 <= (left + right) / 2 <= under_right + 1 and right > under_left
+    return bool(under_left - 1 <= (left + right) / 2 <= under_right + 1 and right > under_left)
 
 
 def _has_image(page: PdfPage) -> bool:
