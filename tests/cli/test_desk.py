@@ -43,8 +43,11 @@ def ids(result):
 
 
 def test_lists_and_marks(run, papers):
-    assert ids(run("desk", papers, "--json")) == ["a", "b", "c"]
-    assert ids(run("desk", papers, "--sort", "date", "--where", "categories = 'cs.CL'", "--json")) == ["a", "c"]
+    assert ids(run("desk", papers, "--json")) == ["c", "a", "b"]
+    assert ids(run("desk", papers, "--sort", "date", "--where", "categories = 'cs.CL'", "--json")) == [
+        "c",
+        "a",
+    ]  # undated papers do not lead
     done = run("desk", papers, "--upvote", "b", "--tag", "b=good one", "--hide", "c")
     assert done.stdout == "b: upvote\nc: hide\nb: tag good one\n"
     result = run("desk", papers, "--sort", "trending")
@@ -52,7 +55,7 @@ def test_lists_and_marks(run, papers):
     assert "upvoted  good one" in result.stdout
     assert "Third" not in result.stdout
     run("desk", papers, "--upvote", "b", "--hide", "c", "--undo")
-    assert ids(run("desk", papers, "--json")) == ["a", "b", "c"]
+    assert ids(run("desk", papers, "--json")) == ["c", "a", "b"]
     assert set(ids(run("desk", papers, "--similar", "a", "--json"))) == {"b", "c"}
     assert ids(run("desk", papers, "First one", "--json"))[0] == "a"
     assert (papers.parent / "desk.sqlite").stat().st_mode & 0o777 == 0o600

@@ -4,7 +4,8 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from desk_fakes import DAY, HOUR, MONDAY, SENDER
+from desk_fakes import DAY, HOUR, MONDAY
+from tests.desk.feed_rules import RULES
 
 from vecloom.desk import feeds, listing, marks, subscriptions
 from vecloom.desk.for_you import decide, document_vectors, for_you, kept, refresh
@@ -188,49 +189,91 @@ def test_orders_that_cannot_be(desk, filled):
 # ---- feeds ------------------------------------------------------------------------------------------------------------
 
 
+ADDRESS = "https://desk.example/f/abc.atom"
+PUBLISHER = feeds.Publisher(
+    "The desk", "desk.example", "https://desk.example/", ADDRESS, lambda item: f"https://desk.example/d/{item.doc_id}"
+)
+
+
 def subscribed(desk, **given):
     return subscriptions.subscribe(desk, 1, "papers", "query", "text embedding for retrieval", now=NOW, **given)
 
 
 def test_an_atom_feed(desk, filled):
     filled.add(
-        "odd", "text embedding for retrieval", title="A & <b> \x0b", url="https://x.example/?a=1&b", authors="One; Two"
-    )
+        "odd", "text embedding for retrieval", title="A & <b> \x0b", url="https://x.example/?a=1&b", authors="One; Two",
+        date="2026-11-22",
+    )  # fmt: skip
     sync(desk, {"papers": filled}, NOW)
     one = subscribed(desk)
-    feed = feeds.of_subscription(desk, {"papers": filled}, SENDER, one, NOW)
+    feed = feeds.of_subscription(desk, {"papers": filled}, PUBLISHER, one, NOW)
     root = ElementTree.fromstring(feed.body)
     entries = root.findall(f"{ATOM}entry")
     assert len(entries) == 5
     odd = entries[0]  # the last added comes first
     number = find(desk, "papers", "odd").id
-    assert odd.findtext(f"{ATOM}title") == "A & <b> "
+    assert odd.findtext(f"{ATOM}title") == "A & <b>"
     assert odd.findtext(f"{ATOM}id") == f"tag:desk.example,2026-11-23:item/{number}"
     assert odd.find(f"{ATOM}link").get("href") == "https://x.example/?a=1&b"
     assert [author.findtext(f"{ATOM}name") for author in odd.findall(f"{ATOM}author")] == ["One", "Two"]
     assert odd.findtext(f"{ATOM}summary") == "text embedding for retrieval"
     assert odd.findtext(f"{ATOM}updated") == root.findtext(f"{ATOM}updated") == "2026-11-23T01:00:00Z"
-    address = root.find(f"{ATOM}link").get("href")
-    token = address.removeprefix("https://desk.example/f/").removesuffix(".atom")
-    assert subscriptions.of_feed_token(desk, token, NOW) == one
+    assert root.find(f"{ATOM}link").get("href") == root.findtext(f"{ATOM}id") == ADDRESS
+    assert (
+        entries[1].find(f"{ATOM}link").get("href").startswith("https://desk.example/d/newemb")
+    )  # it has no address of its own
 
 
 def test_a_feed_reader_reads_both_forms(desk, filled):
     feedparser = pytest.importorskip("feedparser")
     one = subscribed(desk)
     for form in feeds.TYPES:
-        feed = feeds.of_subscription(desk, {"papers": filled}, SENDER, one, NOW, form)
+        feed = feeds.of_subscription(desk, {"papers": filled}, PUBLISHER, one, NOW, form)
         read = feedparser.parse(feed.body)
         assert not read.bozo, read.bozo_exception
         assert {entry.title for entry in read.entries} == {f"Embedding {n}" for n in range(4)}
         assert len({entry.id for entry in read.entries}) == 4
 
 
+def test_feeds_are_valid_whatever_their_items_hold(desk, filled):
+    odd = {
+        "url": "https://x.example/a b?q=<ü>&r=%20", "title": "Two\nlines \x00 & <b>", "authors": "; A\u0007; ",
+        "date": "0099-01-01",
+    }  # fmt: skip
+    filled.add("odd", "text embedding for retrieval", **odd)
+    filled.add("", "text embedding for retrieval")
+    filled.add("no/title ü?#", "text embedding for retrieval", title=" ")
+    sync(desk, {"papers": filled}, NOW)
+    one = subscribed(desk)
+    for form, wrong_with in RULES.items():
+        feed = feeds.of_subscription(desk, {"papers": filled}, PUBLISHER, one, NOW, form)
+        assert wrong_with(feed.body, ADDRESS) == []
+    empty = feeds.of_query(desk, {"papers": filled}, PUBLISHER, "papers", "nothing like it", NOW, threshold=0.999)
+    assert b"<entry>" not in empty.body
+    assert RULES["atom"](empty.body, ADDRESS) == []
+
+
+def test_what_has_no_date_does_not_lead(desk, filled):
+    for n in range(3):
+        filled.add(f"undated{n}", f"text embedding for retrieval, without a date {n}")
+    sync(desk, {"papers": filled}, NOW)
+    for sort in ("date", "trending"):
+        last = names(listed(desk, filled, sort=sort, limit=56))[-3:]
+        assert last == ["undated0", "undated1", "undated2"]
+        queried = names(listed(desk, filled, sort=sort, query="text embedding for retrieval"))
+        assert queried[0].startswith("newemb")
+    feed = feeds.of_subscription(desk, {"papers": filled}, PUBLISHER, subscribed(desk), NOW)
+    entries = ElementTree.fromstring(feed.body).findall(f"{ATOM}entry")
+    assert ["undated" in (entry.findtext(f"{ATOM}title")) for entry in entries] == [False] * 4 + [True] * 3
+    keep(desk, "undated1", kind="upvote")  # what readers like trends, dated or not
+    assert names(listed(desk, filled, sort="trending"))[0] == "undated1"
+
+
 def test_a_feed_stays_as_it_is_until_its_items_change(desk, filled):
     one = subscribed(desk)
     library = {"papers": filled}
-    first = feeds.of_subscription(desk, library, SENDER, one, NOW)
-    later = feeds.of_subscription(desk, library, SENDER, one, NOW + DAY)
+    first = feeds.of_subscription(desk, library, PUBLISHER, one, NOW)
+    later = feeds.of_subscription(desk, library, PUBLISHER, one, NOW + DAY)
     assert first == later
     assert first.last_modified == "Mon, 23 Nov 2026 00:00:00 GMT"
     assert first.unchanged(first.etag, None)
@@ -242,7 +285,7 @@ def test_a_feed_stays_as_it_is_until_its_items_change(desk, filled):
     assert not first.unchanged(None, None)
     filled.add("more", "text embedding for retrieval")
     sync(desk, library, NOW + DAY)
-    assert feeds.of_subscription(desk, library, SENDER, one, NOW + DAY).etag != first.etag
+    assert feeds.of_subscription(desk, library, PUBLISHER, one, NOW + DAY).etag != first.etag
 
 
 def test_a_feed_goes_on_when_mails_were_sent_or_stopped(desk, filled):
@@ -250,12 +293,12 @@ def test_a_feed_goes_on_when_mails_were_sent_or_stopped(desk, filled):
     desk.db.execute("UPDATE subscription SET active = 0, seen_item = 1000")
     again = subscriptions.get(desk, one.id)
     library = {"papers": filled}
-    assert feeds.of_subscription(desk, library, SENDER, again, NOW).body.count(b"<entry>") == 4
+    assert feeds.of_subscription(desk, library, PUBLISHER, again, NOW).body.count(b"<entry>") == 4
 
 
 def test_a_feed_of_any_query_and_a_filter_that_does_not_fit(desk, filled):
     library = {"papers": filled}
-    feed = feeds.of_query(desk, library, SENDER, "papers", "cooking with fire", "https://desk.example/q", NOW)
+    feed = feeds.of_query(desk, library, PUBLISHER, "papers", "cooking with fire", NOW)
     assert feed.body.count(b"<entry>") == 4
 
     class Refusing(type(filled)):
@@ -264,6 +307,4 @@ def test_a_feed_of_any_query_and_a_filter_that_does_not_fit(desk, filled):
 
     refusing = Refusing(filled.held)
     with pytest.raises(FilterError):
-        feeds.of_query(
-            desk, {"papers": refusing}, SENDER, "papers", "cooking", "https://x.example", NOW, filters="x = 1"
-        )
+        feeds.of_query(desk, {"papers": refusing}, PUBLISHER, "papers", "cooking", NOW, filters="x = 1")

@@ -151,3 +151,35 @@ def test_without_https_no_one_click_is_promised():
     _, letter = made([Entry("A")], sender=Sender("desk@localhost", "http://localhost:8080"))
     assert "List-Unsubscribe-Post" not in letter
     assert letter["List-Unsubscribe"].startswith("<http://localhost:8080/u/")
+
+
+def test_whom_a_list_lets_in():
+    patterns = [mail.pattern(text) for text in ("Ann@Example.org", "x.example", "@Y.example")]
+    assert patterns == ["Ann@example.org", "@x.example", "@y.example"]
+    allowed = ("ann@example.org", "ANN@example.org", "any@x.example", "some.one@y.example")
+    refused = ("bob@example.org", "any@sub.x.example", "any@notx.example", "x.example@z.example", "")
+    assert [mail.is_allowed(one, patterns) for one in allowed] == [True] * 4
+    assert [mail.is_allowed(one, patterns) for one in refused] == [False] * 5
+    assert mail.is_allowed("anybody@z.example", [])
+
+
+@pytest.mark.parametrize("text", ["", "@", "a b", "ann@", "x..y", "*", "ann@x example"])
+def test_a_list_holds_addresses_and_domains_only(text):
+    with pytest.raises(UsageError):
+        mail.pattern(text)
+
+
+def test_controls_of_a_paper_or_a_reader_do_not_reach_a_mail():
+    entry = Entry("T\x1b[2J\u202e", "b\x9b", "https://x.example/\x07", "te\x00xt", "r\x1b")
+    values = {
+        "heading": "h\x1b",
+        "about": "query \x1b]0;x\x07\u202e",
+        "entries": [entry],
+        "token": "t",
+        "list_name": "l",
+    }
+    sent = mail.digest(SENDER, "ann@example.org", message_id="<a@b>", now=MONDAY, **values)
+    letter = email.message_from_bytes(sent, policy=email.policy.default)
+    for part in ("plain", "html"):
+        shown = letter.get_body((part,)).get_content()
+        assert not set(shown) & set("\x00\x07\x1b\x9b\u202e"), part

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.desk.feed_rules import RULES
 from tests.desk.mailbox import Mailbox
 from tests.serve.served import new_state, served
 from tests.serve.test_page import HTML, Outline
@@ -316,6 +317,35 @@ def test_feeds_of_any_query(site):
         get(site, url, status)
 
 
+def test_feeds_are_valid_and_name_the_address_that_was_asked(site):
+    site.state.indexes["docs"].again().add([{"id": "..", "title": "Dots", "text": "text embedding, no address"}])
+    for form, wrong_with in RULES.items():
+        for host in ("127.0.0.1:8123", "localhost"):
+            path = f"/feed/docs.{form}?q=text%20embedding&mode=keyword"
+            found = site.get(path, headers={"host": host})
+            assert wrong_with(found.content, f"http://{host}{path}") == []
+    links = re.findall(r"<link>([^<]+)</link>", found.text)[1:]
+    assert "http://localhost/d/docs?id=.." in links
+    for link in links:  # documents have no address of their own, and a page here
+        if link.startswith("http://localhost/"):
+            assert "text embedding" in get(site, link.removeprefix("http://localhost"))
+
+
+def test_a_reader_cannot_fill_the_desk(site, monkeypatch):
+    monkeypatch.setattr(subscriptions, "MOST", 2)
+    monkeypatch.setattr(marks, "MOST_TAGS", 2)
+    monkeypatch.setattr(marks, "MOST_TAGGED", 3)
+    for query in ("one", "two"):
+        send(site, "subscribe", query=query)
+    assert "You have 2 subscriptions" in send(site, "subscribe", 400, query="three").text
+    for name, paper in (("a", "emb1"), ("b", "emb1"), ("a", "emb2")):
+        send(site, "tag", id=paper, tag=name)
+    assert "You have 2 tags" in send(site, "tag", 400, id="emb3", tag="c").text
+    assert "You have tagged 3 times" in send(site, "tag", 400, id="emb3", tag="a").text
+    send(site, "tag", id="emb2", untag="a")
+    send(site, "tag", id="emb3", tag="a")
+
+
 def test_a_feed_wants_its_own_token(site):
     send(site, "subscribe", query="text embedding")
     desk = site.state.room.desk
@@ -479,6 +509,28 @@ def test_who_is_forgotten_leaves_nothing_and_others_stay(many):
     assert [row["email"] for row in db.execute("SELECT email FROM reader WHERE email IS NOT NULL")] == [
         "ann@example.org"
     ]
+    assert many.get("/desk", headers=HTML, follow_redirects=False).status_code == 303
+
+
+def test_only_those_on_the_list_log_in_and_nobody_learns_who_is(many):
+    many.state.room.allowed = ["@example.org", "bob@x.example"]
+    for refused in ("eve@x.example", "eve@sub.example.org"):
+        answer = send(many, "login", at="/desk/login", email=refused)
+        assert answer.headers["location"] == "/desk/login?told=asked"
+    log_in(many, "ann@example.org")
+    many.cookies.clear()
+    log_in(many, "bob@x.example")
+    assert [letter["To"] for letter in many.mailbox.taken] == ["ann@example.org", "bob@x.example"]
+
+
+def test_who_comes_off_the_list_is_out_at_once(many):
+    log_in(many, "ann@example.org")
+    desk = many.state.room.desk
+    number = desk.db.execute("SELECT id FROM reader WHERE email = 'ann@example.org'").fetchone()["id"]
+    path = f"/l/{tokens.make(desk, 'login', number, int(time.time()) - 60, 900)}"  # a link that was sent a minute ago
+    many.state.room.allowed = ["bob@x.example"]
+    assert many.get("/desk", headers=HTML, follow_redirects=False).headers["location"] == "/desk/login"
+    assert "may not log in here" in many.post(path, headers=HTML).text
     assert many.get("/desk", headers=HTML, follow_redirects=False).status_code == 303
 
 

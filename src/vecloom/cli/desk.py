@@ -121,7 +121,8 @@ def readable(found: list[Entry]) -> str:
 
     lines = []
     for rank, entry in enumerate(found, start=1):
-        date = datetime.fromtimestamp(entry.item.dated, UTC).date().isoformat()
+        published = entry.item.published_at
+        date = datetime.fromtimestamp(published, UTC).date().isoformat() if published is not None else ""
         mine = [name for name in ("saved", "upvoted") if getattr(entry.marks, name)] + list(entry.marks.tags)
         lines.append(f"{rank:>3}. {show.bold(entry.item.title)}")
         place = "  ".join(filter(None, [entry.item.doc_id, date, f"{entry.score:.4g}", *mine]))

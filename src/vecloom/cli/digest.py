@@ -13,7 +13,7 @@ from vecloom.cli.desk_options import desk_option, now, opened
 
 if TYPE_CHECKING:
     from vecloom.desk.digests import Composed, Report
-    from vecloom.desk.items import Library
+    from vecloom.desk.items import Item, Library
     from vecloom.desk.mail import Sender
     from vecloom.desk.state import Desk
 
@@ -144,9 +144,15 @@ def as_text(made: Composed) -> str:
 
 def write_feeds(desk: Desk, library: Library, sender: Sender, folder: Path) -> list[str]:
     """Write the feeds of all subscriptions over these indexes, each file only where it changed; their paths."""
-    from vecloom.desk.feeds import TYPES, of_subscription
-    from vecloom.desk.subscriptions import every
+    from vecloom.desk.feeds import TYPES, Publisher, of_subscription
+    from vecloom.desk.subscriptions import every, feed_token
     from vecloom.files import atomic_path
+    from vecloom.serve.page.question import document_url
+
+    home = sender.base_url.rstrip("/")
+
+    def page_of(item: Item) -> str:
+        return f"{home}{document_url(item.index_name, item.doc_id)}"
 
     paths = []
     for one in every(desk):
@@ -154,7 +160,9 @@ def write_feeds(desk: Desk, library: Library, sender: Sender, folder: Path) -> l
             continue
         for form in TYPES:
             path = folder / f"{one.index_name}-{one.id}.{form}"
-            body = of_subscription(desk, library, sender, one, now(), form).body
+            address = sender.link("f", f"{feed_token(desk, one.id, now())}.{form}")
+            publisher = Publisher(sender.name, sender.host, f"{home}/", address, page_of)
+            body = of_subscription(desk, library, publisher, one, now(), form).body
             if not path.exists() or path.read_bytes() != body:
                 with atomic_path(path) as temporary:
                     temporary.write_bytes(body)

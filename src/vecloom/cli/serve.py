@@ -62,6 +62,13 @@ BESIDE = ""  # --desk without a file
     help="Let readers save, tag and subscribe; kept in FILE, or in desk.sqlite beside the first index.",
 )
 @click.option("--multi-user", is_flag=True, help="Readers of the desk log in by links in mails.")
+@click.option(
+    "--allow-reader",
+    "allowed_readers",
+    multiple=True,
+    metavar="ADDRESS",
+    help="Who may log in with --multi-user: an address, or a domain; may be repeated. Anybody without it.",
+)
 @click.option("--log-texts", is_flag=True, help="Let what clients write into the logs.")
 @click.option("--otel", "tracing", is_flag=True, help="Send OpenTelemetry traces; OTEL_... variables say where.")
 @options.speed_options

@@ -167,7 +167,7 @@ def _entry(match: Match, text: str) -> mail.Entry:
     item = match.item
     date = datetime.fromtimestamp(item.published_at, UTC).date().isoformat() if item.published_at is not None else ""
     byline = " · ".join(filter(None, [_people(item), date]))
-    return mail.Entry(mail.one_line(item.title), byline, item.url, mail.shortened(text), mail.one_line(match.reason))
+    return mail.Entry(item.title, byline, item.url, mail.shortened(text), match.reason)
 
 
 def _people(item: Item) -> str:

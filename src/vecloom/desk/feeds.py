@@ -1,25 +1,26 @@
 """Atom and RSS: what a subscription, or any query, selects among the items of the last days. No HTTP, but what it has to say.
 
 Items have ids that never change (RFC 4151 tag URIs of the desk's host, the day an item was added, and its number). The bytes
-depend on the items alone, so that an ``ETag`` holds as long as they do.
+depend on the items and the address alone, so that an ``ETag`` holds as long as they do. An item without an address of its own
+links to its page on the server: RFC 4287, section 4.1.2, wants a link or content in every entry.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Literal, TypeAlias
-from xml.etree.ElementTree import Element, SubElement, register_namespace, tostring
+from xml.etree.ElementTree import Element, SubElement, tostring
 
 from vecloom.desk.items import Item, Library
-from vecloom.desk.mail import Sender, shortened
+from vecloom.desk.mail import one_line, shortened, web_address
 from vecloom.desk.matching import Match, Matcher, matcher
 from vecloom.desk.state import Desk
-from vecloom.desk.subscriptions import Subscription, feed_token
+from vecloom.desk.subscriptions import Subscription
 from vecloom.search.results import Mode
 
 Form: TypeAlias = Literal["atom", "rss"]
@@ -29,6 +30,25 @@ MOST = 50
 ATOM = "http://www.w3.org/2005/Atom"
 DC = "http://purl.org/dc/elements/1.1/"
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+@dataclass(frozen=True)
+class Publisher:
+    """Who gives a feed, and where it is.
+
+    Attributes:
+        name: the author's name.
+        host: the domain in the items' ids; it must not change.
+        home: the server's address.
+        address: the feed's own address, as it was asked.
+        page: the address of an item's page on the server; "" if it has none.
+    """
+
+    name: str
+    host: str
+    home: str
+    address: str
+    page: Callable[[Item], str]
 
 
 @dataclass(frozen=True)
@@ -68,20 +88,18 @@ class Feed:
 
 
 def of_subscription(
-    desk: Desk, library: Library, sender: Sender, one: Subscription, now: int, form: Form = "atom"
+    desk: Desk, library: Library, publisher: Publisher, one: Subscription, now: int, form: Form = "atom"
 ) -> Feed:
-    """The feed of a subscription, whether or not its mails were sent; its address carries ``feed_token``."""
-    link = sender.link("f", f"{feed_token(desk, one.id, now)}.{form}")
-    return _feed(desk, library, sender, one, link, now, form)
+    """The feed of a subscription, whether or not its mails were sent; its address carries ``subscriptions.feed_token``."""
+    return _feed(desk, library, publisher, one, now, form)
 
 
 def of_query(
     desk: Desk,
     library: Library,
-    sender: Sender,
+    publisher: Publisher,
     index_name: str,
     query: str,
-    link: str,
     now: int,
     *,
     mode: Mode = "vector",
@@ -89,89 +107,100 @@ def of_query(
     threshold: float = 0.35,
     form: Form = "atom",
 ) -> Feed:
-    """The feed of any query over an index; ``link`` is the address under which it is given."""
+    """The feed of any query over an index."""
     asked = Subscription(
         0, 0, "query", index_name, query, mode, filters, threshold, MOST, "weekly", 0, "UTC", True, 0, 0, now
     )
-    return _feed(desk, library, sender, asked, link, now, form)
+    return _feed(desk, library, publisher, asked, now, form)
 
 
-def _feed(desk: Desk, library: Library, sender: Sender, one: Subscription, link: str, now: int, form: Form) -> Feed:
+def _feed(desk: Desk, library: Library, publisher: Publisher, one: Subscription, now: int, form: Form) -> Feed:
     made = matcher(desk, library, [one], now, days=DAYS)
     found = made.select(replace(one, seen_item=0), fresh=False)[:MOST]
-    found.sort(key=lambda match: (-match.item.added_at, -match.item.id))
+    found.sort(key=lambda match: (match.item.published_at is None, -match.item.added_at, -match.item.id))
     updated = max((match.item.added_at for match in found), default=one.created_at if one.id else 0)
     title = f"{one.name} · {one.index_name}"
-    body = WRITERS[form](sender, title, link, updated, found, made)
+    body = WRITERS[form](publisher, title, updated, found, made)
     return Feed(body, TYPES[form], f'"{hashlib.sha256(body).hexdigest()[:32]}"', updated)
 
 
-def item_id(sender: Sender, item: Item) -> str:
+def item_id(publisher: Publisher, item: Item) -> str:
     """The tag URI of an item."""
-    return f"tag:{sender.host},{_day(item.added_at)}:item/{item.id}"
+    return f"tag:{publisher.host},{_day(item.added_at)}:item/{item.id}"
 
 
-def _atom(sender: Sender, title: str, link: str, updated: int, found: Sequence[Match], made: Matcher) -> bytes:
-    register_namespace("", ATOM)
-    root = Element(f"{{{ATOM}}}feed")
-    _add(root, f"{{{ATOM}}}title", title)
-    _add(root, f"{{{ATOM}}}id", link)
-    _add(root, f"{{{ATOM}}}updated", _moment(updated))
-    _add(root, f"{{{ATOM}}}author", "", {"name": sender.name})
-    SubElement(root, f"{{{ATOM}}}link", rel="self", href=link)
+def _atom(publisher: Publisher, title: str, updated: int, found: Sequence[Match], made: Matcher) -> bytes:
+    root = Element("feed", {"xmlns": ATOM})
+    _add(root, "title", title)
+    _add(root, "id", publisher.address)
+    _add(root, "updated", _moment(updated))
+    _author(root, publisher.name)
+    SubElement(root, "link", rel="self", type="application/atom+xml", href=web_address(publisher.address))
+    SubElement(root, "link", rel="alternate", type="text/html", href=web_address(publisher.home))
     for match in found:
-        item, entry = match.item, SubElement(root, f"{{{ATOM}}}entry")
-        _add(entry, f"{{{ATOM}}}title", item.title)
-        _add(entry, f"{{{ATOM}}}id", item_id(sender, item))
-        _add(entry, f"{{{ATOM}}}updated", _moment(item.added_at))
+        item, entry = match.item, SubElement(root, "entry")
+        _add(entry, "title", item.title)
+        _add(entry, "id", item_id(publisher, item))
+        _add(entry, "updated", _moment(item.added_at))
         if item.published_at is not None:
-            _add(entry, f"{{{ATOM}}}published", _moment(item.published_at))
-        for name in filter(None, item.authors.split("; ")):
-            _add(entry, f"{{{ATOM}}}author", "", {"name": name})
-        if item.url:
-            SubElement(entry, f"{{{ATOM}}}link", rel="alternate", href=_clean(item.url))
-        _add(entry, f"{{{ATOM}}}summary", shortened(made.text(item)))
+            _add(entry, "published", _moment(item.published_at))
+        for name in _names(item):
+            _author(entry, name)
+        if link := item.url or publisher.page(item):
+            SubElement(entry, "link", rel="alternate", href=web_address(link))
+        _add(entry, "summary", shortened(made.text(item)) or item.title)
     return bytes(tostring(root, encoding="utf-8", xml_declaration=True))
 
 
-def _rss(sender: Sender, title: str, link: str, updated: int, found: Sequence[Match], made: Matcher) -> bytes:
-    register_namespace("dc", DC)
-    root = Element("rss", version="2.0")
+def _rss(publisher: Publisher, title: str, updated: int, found: Sequence[Match], made: Matcher) -> bytes:
+    root = Element("rss", {"version": "2.0", "xmlns:atom": ATOM, "xmlns:dc": DC})
     channel = SubElement(root, "channel")
     _add(channel, "title", title)
-    _add(channel, "link", sender.base_url)
+    _add(channel, "link", web_address(publisher.home))
     _add(channel, "description", f"New papers: {title}")
-    _add(channel, "lastBuildDate", format_datetime(datetime.fromtimestamp(updated, UTC)))
+    SubElement(channel, "atom:link", rel="self", type="application/rss+xml", href=web_address(publisher.address))
+    _add(channel, "lastBuildDate", _mail_date(updated))
     for match in found:
         item, entry = match.item, SubElement(channel, "item")
         _add(entry, "title", item.title)
-        if item.url:
-            _add(entry, "link", item.url)
-        SubElement(entry, "guid", isPermaLink="false").text = item_id(sender, item)
-        _add(entry, "pubDate", format_datetime(datetime.fromtimestamp(item.dated, UTC)))
-        for name in filter(None, item.authors.split("; ")):
-            _add(entry, f"{{{DC}}}creator", name)
-        _add(entry, "description", shortened(made.text(item)))
+        if link := item.url or publisher.page(item):
+            _add(entry, "link", web_address(link))
+        SubElement(entry, "guid", isPermaLink="false").text = item_id(publisher, item)
+        _add(entry, "pubDate", _mail_date(item.dated))
+        for name in _names(item):
+            _add(entry, "dc:creator", name)
+        _add(entry, "description", shortened(made.text(item)) or item.title)
     return bytes(tostring(root, encoding="utf-8", xml_declaration=True))
 
 
 WRITERS = {"atom": _atom, "rss": _rss}
 
 
-def _add(parent: Element, tag: str, text: str, children: dict[str, str] | None = None) -> None:
-    made = SubElement(parent, tag)
-    made.text = _clean(text) or None
-    for name, value in (children or {}).items():
-        SubElement(made, f"{{{ATOM}}}{name}").text = _clean(value)
+def _add(parent: Element, tag: str, text: str) -> None:
+    SubElement(parent, tag).text = _clean(text)
+
+
+def _author(parent: Element, name: str) -> None:
+    _add(SubElement(parent, "author"), "name", name)
+
+
+def _names(item: Item) -> list[str]:
+    return [name for name in (_clean(one) for one in item.authors.split("; ")) if name]
 
 
 def _clean(text: str) -> str:
-    """Without the characters that XML cannot hold."""
-    return _NOT_XML.sub("", text)
+    """On one line, without the characters that XML cannot hold."""
+    return one_line(_NOT_XML.sub(" ", text))
 
 
 def _moment(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    """RFC 3339, in UTC."""
+    return datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None).isoformat() + "Z"
+
+
+def _mail_date(seconds: int) -> str:
+    """RFC 822 with four digits of the year, in UTC."""
+    return format_datetime(datetime.fromtimestamp(seconds, UTC), usegmt=True)
 
 
 def _day(seconds: int) -> str:

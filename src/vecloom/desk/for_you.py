@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from vecloom.desk.items import COLUMNS, Item, Library, from_row
+from vecloom.desk.items import BY_DATE, COLUMNS, Item, Library, from_row
 from vecloom.desk.sources import Source
 from vecloom.desk.state import Desk
 from vecloom.desk.trending import top
@@ -98,7 +98,7 @@ def rank(
         Suggestion(item, float(score), f"like “{good[near].title}”, which you kept")
         for item, score, near in zip(asked, scores, nearest, strict=True)
     ]
-    return sorted(found, key=lambda one: (-one.score, -one.item.dated, one.item.id))
+    return sorted(found, key=lambda one: (one.score, one.item.newness), reverse=True)
 
 
 def decide(positives: Vectors, negatives: Vectors, asked: Vectors) -> npt.NDArray[np.float64]:
@@ -199,7 +199,7 @@ def kept(desk: Desk, reader_id: int, index_name: str) -> list[Suggestion]:
       SELECT {COLUMNS}, score, reason FROM suggestion JOIN item ON item.id = item_id
       WHERE suggestion.reader_id = :reader AND index_name = :name AND present AND item.id NOT IN
         (SELECT item_id FROM event WHERE reader_id = :reader AND kind = 'hide')
-      ORDER BY score DESC, coalesce(published_at, added_at) DESC, item.id"""
+      ORDER BY score DESC, {BY_DATE}"""
     rows = desk.db.execute(query, {"reader": reader_id, "name": index_name})
     return [Suggestion(from_row(row), row["score"], row["reason"]) for row in rows]
 

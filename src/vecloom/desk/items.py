@@ -47,10 +47,17 @@ class Item:
 
     @property
     def dated(self) -> int:
-        """When it was published, or added where that is unknown."""
+        """When it was published, or added if that is unknown."""
         return self.added_at if self.published_at is None else self.published_at
 
+    @property
+    def newness(self) -> tuple[bool, int, int]:
+        """Larger for what is newer; an undated item is older than any dated one, as SQL's ``BY_DATE`` has it."""
+        return self.published_at is not None, self.dated, -self.id
 
+
+BY_DATE = "published_at DESC, added_at DESC, item.id"
+"""Newest first; SQLite sorts what has no date last."""
 COLUMNS = "item.id, index_name, doc_id, title, url, authors, published_at, added_at"
 
 

@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Literal, TypeAlias
 
 from vecloom.desk.for_you import for_you
-from vecloom.desk.items import COLUMNS, Item, Library, by_doc_ids, find, from_row
+from vecloom.desk.items import BY_DATE, COLUMNS, Item, Library, by_doc_ids, find, from_row
 from vecloom.desk.marks import Marks, of_items
 from vecloom.desk.state import Desk
 from vecloom.desk.trending import Interest, interests, interests_of, rank, score, top
@@ -115,7 +115,7 @@ def _ordered(chosen: list[Chosen], known: dict[int, Interest], sort: Sort, now: 
         return chosen
     if sort == "date":
         dated = [(item, float(item.dated), text, reason) for item, _, text, reason in chosen]
-        return sorted(dated, key=lambda entry: (-entry[1], entry[0].id))
+        return sorted(dated, key=lambda entry: entry[0].newness, reverse=True)
     rest = {item.id: (text, reason) for item, _, text, reason in chosen}
     ranked = rank((item, score(item, known.get(item.id, Interest()), now)) for item, _, _, _ in chosen)
     return [(item, value, *rest[item.id]) for item, value in ranked]
@@ -123,7 +123,7 @@ def _ordered(chosen: list[Chosen], known: dict[int, Interest], sort: Sort, now: 
 
 def _newest(desk: Desk, index_name: str, allowed: set[str] | None, enough: int) -> list[Chosen]:
     query = f"""SELECT {COLUMNS} FROM item WHERE index_name = ? AND present
-      ORDER BY coalesce(published_at, added_at) DESC, id"""
+      ORDER BY {BY_DATE}"""
     items = (from_row(row) for row in desk.db.execute(query, (index_name,)))
     found = islice((item for item in items if allowed is None or item.doc_id in allowed), enough)
     return [(item, float(item.dated), "", "") for item in found]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.headerregistry import Address
@@ -51,6 +51,33 @@ def address(text: str) -> str:
         raise UsageError(f"{text[:80]!r} is not an e-mail address.", "Write it as in ann@example.org.")
     local, _, domain = text.rpartition("@")
     return f"{local}@{domain.lower()}"
+
+
+def pattern(text: str) -> str:
+    """Whom an allow-list lets in: an address, or a domain as in "example.org" or "@example.org"; as ``is_allowed`` takes it.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    domain = text.strip().removeprefix("@")
+    if "@" in domain:
+        return address(domain)
+    try:
+        return "@" + address(f"somebody@{domain}").partition("@")[2]
+    except UsageError:
+        told = "Write it as in ann@example.org or example.org."
+        raise UsageError(f"{text[:80]!r} is neither an e-mail address nor a domain.", told) from None
+
+
+def is_allowed(email: str, patterns: Collection[str]) -> bool:
+    """Whether an address is one of the patterns or in one of their domains; anybody is if there are none.
+
+    >>> [is_allowed(one, ["@example.org", "bob@x.net"]) for one in ("ann@example.org", "Bob@x.net", "ann@sub.example.org")]
+    [True, True, False]
+    """
+    lower = email.lower()
+    known = {one.lower() for one in patterns}
+    return not known or lower in known or f"@{lower.rpartition('@')[2]}" in known
 
 
 @dataclass(frozen=True)
@@ -130,7 +157,12 @@ def digest(
         now: seconds since 1970, for ``Date``.
     """
     page = sender.link("u", token)
-    values = {"heading": one_line(heading), "about": one_line(about), "entries": entries, "unsubscribe": page}
+    values = {
+        "heading": one_line(heading),
+        "about": one_line(about),
+        "entries": [_shown(one) for one in entries],
+        "unsubscribe": page,
+    }
     by_mail = f"<mailto:{quote(sender.address, safe='@')}?subject=unsubscribe%20{quote(token)}>"
     own = {
         "Message-ID": message_id,
@@ -186,6 +218,20 @@ def _with_body(letter: EmailMessage, own: dict[str, str], template: str, values:
     letter.set_content(environment().get_template(f"{template}.txt").render(values))
     letter.add_alternative(environment().get_template(f"{template}.html").render(values), subtype="html")
     return "".join(f"{name}: {value}\r\n" for name, value in own.items()).encode("ascii") + letter.as_bytes()
+
+
+def _shown(entry: Entry) -> Entry:
+    """An entry that can stand in a mail, whatever its paper holds."""
+    lines = {name: one_line(getattr(entry, name)) for name in ("title", "byline", "text", "reason")}
+    return Entry(**lines, url=web_address(entry.url))
+
+
+def web_address(text: str) -> str:
+    """An address with everything percent-encoded that a URI cannot hold (RFC 3986), and without controls.
+
+    What is encoded stays as it is.
+    """
+    return quote(_CONTROL.sub("", text), safe="!#$%&'()*+,/:;=?@[]~")
 
 
 def one_line(text: str) -> str:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal, TypeAlias
 
-from vecloom.desk.items import AT_ONCE, COLUMNS, Item, from_row
+from vecloom.desk.items import AT_ONCE, BY_DATE, COLUMNS, Item, from_row
 from vecloom.desk.state import Desk
 from vecloom.errors import UsageError
 
 Mark: TypeAlias = Literal["save", "upvote", "hide"]
 MARKS: tuple[Mark, ...] = ("save", "upvote", "hide")
 LONGEST_TAG = 64
+MOST_TAGS = 500  # of one reader: one that is filled by a program would fill everybody's disk
+MOST_TAGGED = 20_000  # papers under all tags of one reader
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +55,26 @@ def tag(desk: Desk, reader_id: int, item_id: int, name: str) -> str:
     """Give an item a tag; the tag as it is kept: on one line.
 
     Raises:
-        UsageError: the tag is empty or too long, or there is no such reader or item.
+        UsageError: the tag is empty, too long or one too many, or there is no such reader or item.
     """
     name = " ".join(name.split())
     if not name or len(name) > LONGEST_TAG:
         raise UsageError(f"A tag cannot be {name[:LONGEST_TAG]!r}.", f"Use 1 to {LONGEST_TAG} characters.")
     with desk.transaction() as db:
         _exist(desk, reader_id, item_id)
+        _room_for(db, reader_id, name)
         db.execute("INSERT OR IGNORE INTO tag (reader_id, item_id, name) VALUES (?, ?, ?)", (reader_id, item_id, name))
     return name
+
+
+def _room_for(db: sqlite3.Connection, reader_id: int, name: str) -> None:
+    """Raise if a reader has as many tags as one may have."""
+    query = "SELECT count(*), count(DISTINCT name), coalesce(max(name = ?), 0) FROM tag WHERE reader_id = ?"
+    papers, names, known = db.execute(query, (name, reader_id)).fetchone()
+    if names >= MOST_TAGS and not known:
+        raise UsageError(f"You have {names:,} tags, and more are not kept.", "Take one off, or use one that you have.")
+    if papers >= MOST_TAGGED:
+        raise UsageError(f"You have tagged {papers:,} times, and more is not kept.", "Take some tags off.")
 
 
 def untag(desk: Desk, reader_id: int, item_id: int, name: str) -> bool:
@@ -105,7 +119,7 @@ def marked(desk: Desk, reader_id: int, kind: Mark, index_name: str | None = None
 def tagged(desk: Desk, reader_id: int, name: str) -> list[Item]:
     """Items with a reader's tag, newest first."""
     query = f"SELECT {COLUMNS} FROM tag JOIN item ON item.id = item_id WHERE reader_id = ? AND name = ? AND present"
-    rows = desk.db.execute(f"{query} ORDER BY coalesce(published_at, added_at) DESC, item.id", (reader_id, name))
+    rows = desk.db.execute(f"{query} ORDER BY {BY_DATE}", (reader_id, name))
     return [from_row(row) for row in rows]
 
 

@@ -116,7 +116,7 @@ class Matcher:
             return [Match(item, score, reason) for item, score in words]
         scores = np.where(wanted, pool.best(self.queries[subscription.index_name, subscription.query]), -np.inf)
         places = [int(place) for place in np.flatnonzero(scores >= subscription.threshold)]
-        places.sort(key=lambda place: (-scores[place], -pool.items[place].dated, pool.items[place].id))
+        places.sort(key=lambda place: (scores[place], pool.items[place].newness), reverse=True)
         if subscription.mode == "hybrid" and places:
             places = self._fused(subscription, places, pool)
         return [Match(pool.items[place], float(scores[place]), reason) for place in places]

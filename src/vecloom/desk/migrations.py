@@ -132,7 +132,12 @@ CREATE TABLE suggestion_state (
 );
 """
 
-MIGRATIONS = (_ITEMS_AND_MARKS, _SUBSCRIPTIONS_AND_MAIL, _FOR_YOU)
+_BY_DATE = """
+DROP INDEX item_by_age;
+CREATE INDEX item_by_date ON item (index_name, published_at DESC, added_at DESC, id);
+"""
+
+MIGRATIONS = (_ITEMS_AND_MARKS, _SUBSCRIPTIONS_AND_MAIL, _FOR_YOU, _BY_DATE)
 
 
 def migrate(connection: sqlite3.Connection, path: str) -> int:

@@ -21,6 +21,8 @@ Kind: TypeAlias = Literal["query", "tag", "for_you", "trending"]
 THRESHOLDS: dict[str, float] = {"query": 0.35, "tag": 0.0, "for_you": 0.0, "trending": 0.0}
 """Where nothing else is said. 0.35: below it, cosines of the bundled model tell little; 0 is an SVM's border."""
 DAY = 86_400
+MOST = 100
+"""Subscriptions of one reader: each is a search at every digest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,7 @@ def subscribe(
     """Make a subscription; the papers of the last period count as news.
 
     Raises:
-        UsageError: a value cannot be, or there is no such reader.
+        UsageError: a value cannot be, there is no such reader, or the reader has ``MOST`` subscriptions.
     """
     query = " ".join(query.split())
     wrong = {
@@ -93,6 +95,9 @@ def subscribe(
     with desk.transaction() as db:
         if db.execute("SELECT 1 FROM reader WHERE id = ?", (reader_id,)).fetchone() is None:
             raise UsageError(f"The desk has no reader {reader_id}.", "Name one that is there.")
+        have = db.execute("SELECT count(*) FROM subscription WHERE reader_id = ?", (reader_id,)).fetchone()[0]
+        if have >= MOST:
+            raise UsageError(f"You have {have} subscriptions, and more are not kept.", "Remove one first.")
         since = now - DAYS[period] * DAY
         old = "SELECT coalesce(min(id), (SELECT coalesce(max(id), 0) + 1 FROM item)) - 1 FROM item WHERE added_at >= ?"
         seen = db.execute(f"{old} AND index_name = ?", (since, index_name)).fetchone()[0]

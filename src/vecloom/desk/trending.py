@@ -1,10 +1,11 @@
 """Trending: interest that fades.
 
-    T(x, t) = (1 + views/10 + 2 saves + 3 upvotes) / (age + 2)^1.5
+    T(x, t) = (b + views/10 + 2 saves + 3 upvotes) / (age + 2)^1.5
 
-``views`` counts readers per day, ``saves`` and ``upvotes`` readers; ``age`` is in hours since x was published, or added where
-that is unknown, and 0 for a date to come. The two hours keep the very new from winning by age alone. Equal scores are ordered
-by date, the younger first, then by number.
+``views`` counts readers per day, ``saves`` and ``upvotes`` readers; ``age`` is in hours since x was published, or added if
+that is unknown, and 0 for a date to come. The two hours keep the very new from winning by age alone. ``b`` is what being new is
+worth: 1, and 0 for an undated item, which nobody knows to be new, so that it trends by its readers only. Equal scores are ordered
+by date, the younger first and the undated last, then by number.
 
 Worked: nothing yet at age 0: 1 / 2^1.5 = 0.353553; 3 up-votes, 2 saves and 20 views at 10 h: 16 / 12^1.5 = 0.384900, and at
 34 h: 16 / 216 = 0.074074.
@@ -15,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from vecloom.desk.items import AT_ONCE, COLUMNS, Item, from_row
+from vecloom.desk.items import AT_ONCE, BY_DATE, COLUMNS, Item, from_row
 from vecloom.desk.state import Desk
 
 VIEW, SAVE, UPVOTE = 0.1, 2.0, 3.0
@@ -34,24 +35,24 @@ class Interest:
     upvotes: int = 0
 
 
-def trending(interest: Interest, age_hours: float) -> float:
+def trending(interest: Interest, age_hours: float, *, dated: bool = True) -> float:
     """T of the module's docstring.
 
     >>> round(trending(Interest(20, 2, 3), 10), 6)
     0.3849
     """
-    weight = 1 + VIEW * interest.views + SAVE * interest.saves + UPVOTE * interest.upvotes
+    weight = int(dated) + VIEW * interest.views + SAVE * interest.saves + UPVOTE * interest.upvotes
     return float(weight / (max(age_hours, 0.0) + OFFSET_HOURS) ** GRAVITY)
 
 
 def score(item: Item, interest: Interest, now: int) -> float:
     """T of an item at a moment."""
-    return trending(interest, (now - item.dated) / HOUR)
+    return trending(interest, (now - item.dated) / HOUR, dated=item.published_at is not None)
 
 
 def rank(scored: Iterable[tuple[Item, float]]) -> list[tuple[Item, float]]:
-    """Best first; ties by date, the younger first, then by number."""
-    return sorted(scored, key=lambda pair: (-pair[1], -pair[0].dated, pair[0].id))
+    """Best first; ties by date, the younger first and the undated last, then by number."""
+    return sorted(scored, key=lambda pair: (pair[1], pair[0].newness), reverse=True)
 
 
 def interests(desk: Desk, index_name: str) -> dict[int, Interest]:
@@ -74,12 +75,12 @@ def interests_of(desk: Desk, item_ids: Sequence[int]) -> dict[int, Interest]:
 def top(desk: Desk, index_name: str, now: int, limit: int) -> list[tuple[Item, float]]:
     """The ``limit`` items of an index that trend most, with their scores.
 
-    Exact without looking at all: among items that nobody marked the younger one scores more, so the youngest of all and those
-    with marks are enough.
+    Exact without looking at all: among items that nobody marked the younger one scores more, and the undated nothing, so the
+    youngest of all and those with marks are enough.
     """
     found = interests(desk, index_name)
     youngest = f"""SELECT {COLUMNS} FROM item WHERE index_name = ? AND present
-      ORDER BY coalesce(published_at, added_at) DESC, id LIMIT ?"""
+      ORDER BY {BY_DATE} LIMIT ?"""
     # "+" keeps SQLite from going through the whole index to find the few with marks
     with_marks = f"""SELECT {COLUMNS} FROM item WHERE +index_name = ? AND present
       AND id IN (SELECT item_id FROM event)"""

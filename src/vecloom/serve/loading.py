@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -72,11 +72,20 @@ def open_state(
         models=encoders,
         engine=engine,
         indexes=opened,
-        room=Room.open(settings.desk, opened, multi_user=settings.multi_user) if settings.desk else None,
+        room=_room(settings, opened),
         reranker=pairs.name if pairs else None,
         keys=None if settings.key_file is None else KeyRing(settings.key_file),
         tracing=over_otlp() if settings.tracing else None,
     )
+
+
+def _room(settings: Settings, indexes: Mapping[str, Index]) -> Room | None:
+    """The reading room, where one is wanted."""
+    if settings.desk is None:
+        return None
+    from vecloom.serve.room.room import Room
+
+    return Room.open(settings.desk, indexes, multi_user=settings.multi_user, allowed=settings.allowed_readers)
 
 
 def named(text: str) -> tuple[str, str]:

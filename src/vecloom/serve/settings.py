@@ -27,6 +27,7 @@ class Settings:
         desk: the reading room's database (extra ``[desk]``); None: there is no reading room.
         multi_user: readers of the desk log in by links in mails, and pages are open to everybody; needs ``desk``, and keys for
             the APIs.
+        allowed_readers: addresses and domains of those who may log in with ``multi_user``; empty: anybody who can read mail.
         log_texts: let what clients wrote into the logs.
         tracing: send OpenTelemetry traces (extra ``[otel]``).
         max_body_bytes: longest request body.
@@ -49,6 +50,7 @@ class Settings:
     allowed_hosts: tuple[str, ...] = ()
     desk: Path | None = None
     multi_user: bool = False
+    allowed_readers: tuple[str, ...] = ()
     log_texts: bool = False
     tracing: bool = False
     max_body_bytes: int = 64 * MEGABYTE
@@ -75,6 +77,8 @@ class Settings:
             raise UsageError("cache_bytes and drain_seconds cannot be negative.", "Use 0 or more.")
         if self.multi_user and self.desk is None:
             raise UsageError("Only readers of a desk log in.", "Give --desk too.")
+        if self.allowed_readers and not self.multi_user:
+            raise UsageError("An allow-list of readers needs readers who log in.", "Give --multi-user too.")
         if self.multi_user and self.key_file is None and not self.insecure:
             raise UsageError(
                 "Without keys every reader could change the indexes.",

@@ -16,7 +16,7 @@ from anyio import to_thread
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
-from vecloom.desk import marks, readers, subscriptions
+from vecloom.desk import mail, marks, readers, subscriptions
 from vecloom.errors import UsageError, VecloomError
 from vecloom.serve.page.rendering import HEADERS, inside, told, trouble
 from vecloom.serve.problems import Problem, from_error
@@ -199,11 +199,13 @@ def subscription(room: Room, visitor: Visitor, given: Given) -> Done:
 
 
 def login(room: Room, visitor: Visitor, given: Given) -> Done:
-    """Send a login link; whether the address is known is not told."""
+    """Send a login link; whether the address is known, or may log in, is not told."""
     if not room.multi_user or room.post is None:
         raise Problem(404, "Nobody logs in here.")
-    readers.request_login(room.desk, room.post.sender, given.get("email", ""), room.now())
-    room.post.send_soon()
+    email = mail.address(given.get("email", ""))
+    if room.lets_in(email):
+        readers.request_login(room.desk, room.post.sender, email, room.now())
+        room.post.send_soon()
     return Done({}, "/desk/login?told=asked")
 
 

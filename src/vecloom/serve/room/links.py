@@ -83,13 +83,22 @@ async def entered(request: Request, token: str) -> Response:
     """Logs in: a cookie that scripts and other sites' forms cannot use."""
     try:
         room = room_of(request)
-        _, secret = await to_thread.run_sync(lambda: readers.login(room.desk, token, room.now()))
+        secret = await to_thread.run_sync(_session, room, token)
     except (VecloomError, Problem) as error:
         return await trouble(request, error)
     answer = RedirectResponse("/desk", 303, headers=HEADERS)
     secure = request.url.scheme == "https"
     answer.set_cookie(SESSION, secret, readers.SESSION_LASTS, httponly=True, samesite="lax", secure=secure)
     return answer
+
+
+def _session(room: Room, token: str) -> str:
+    """The secret of a new session; a link holds for minutes, in which its address may have come off the list."""
+    reader, secret = readers.login(room.desk, token, room.now())
+    if not room.lets_in(reader.email):
+        readers.logout(room.desk, secret)
+        raise Problem(403, f"{reader.email} may not log in here.")
+    return secret
 
 
 async def _page(request: Request, work: Callable[[Room], tuple[str, str, str]]) -> Response:

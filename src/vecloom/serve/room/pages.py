@@ -10,12 +10,12 @@ from anyio import to_thread
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
-from vecloom.desk import Item, Sender, Subscription, feeds, marks, subscriptions
-from vecloom.desk.feeds import TYPES, Feed
+from vecloom.desk import Item, Subscription, feeds, marks, subscriptions
+from vecloom.desk.feeds import TYPES, Feed, Publisher
 from vecloom.desk.subscriptions import THRESHOLDS
 from vecloom.errors import VecloomError
 from vecloom.search.index import MODES
-from vecloom.serve.page.question import Question
+from vecloom.serve.page.question import Question, document_url
 from vecloom.serve.page.rendering import HEADERS, page, trouble
 from vecloom.serve.problems import Problem
 from vecloom.serve.room.room import Room
@@ -27,7 +27,7 @@ router = APIRouter(include_in_schema=False)
 LISTS = {"save": "Saved", "upvote": "Up-voted", "hide": "Hidden"}
 MOST = 200  # papers of a list
 TOLD = {"asked": "A mail is on its way; follow the link in it. It holds for a while only."}
-_LOCAL = "desk@localhost"  # in the ids of feeds, where no address is set
+LOCAL_HOST = "localhost"  # in the ids of feeds, if no address is set
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,8 @@ async def feed(request: Request, name: str) -> Response:
     def made(room: Room) -> Feed:
         room.in_step()
         one = subscriptions.of_feed_token(room.desk, token, room.now())
-        return feeds.of_subscription(room.desk, room.library, _sender(room, request), one, room.now(), form)  # type: ignore[arg-type]
+        publisher = publisher_of(room, request)
+        return feeds.of_subscription(room.desk, room.library, publisher, one, room.now(), form)  # type: ignore[arg-type]
 
     return await _feed(request, form, made)
 
@@ -124,10 +125,8 @@ async def query_feed(
                 400, f"A feed needs a query, as in /feed/{index}.atom?q=text+embedding; mode: {', '.join(MODES)}."
             )
         room.in_step()
-        sender = _sender(room, request)
-        link = f"{sender.base_url.rstrip('/')}{request.url.path}?{request.url.query}"
         return feeds.of_query(
-            room.desk, room.library, sender, room.names[index], q, link, room.now(), mode=mode,
+            room.desk, room.library, publisher_of(room, request), room.names[index], q, room.now(), mode=mode,
             filters=where, threshold=threshold, form=form,  # type: ignore[arg-type]
         )  # fmt: skip
 
@@ -151,9 +150,17 @@ async def _feed(request: Request, form: str, made: Callable[[Room], Feed]) -> Re
     return Response(found.body, headers=headers, media_type=found.content_type)
 
 
-def _sender(room: Room, request: Request) -> Sender:
-    """Whose feed it is; where no address is set, this server as the request calls it."""
-    if room.post is not None:
-        return room.post.sender
-    url = request.base_url
-    return Sender(_LOCAL, str(url) if url.scheme == "https" else f"http://localhost:{url.port or 80}")
+def publisher_of(room: Room, request: Request) -> Publisher:
+    """Who gives the feeds: the desk's own address if one is set, otherwise this server as the request calls it."""
+    sender = room.post.sender if room.post is not None else None
+    home = (sender.base_url if sender else str(request.base_url)).rstrip("/")
+    query = f"?{request.url.query}" if request.url.query else ""
+
+    def page_of(item: Item) -> str:
+        name = room.served_name(item.index_name)
+        return f"{home}{document_url(name, item.doc_id)}" if name else ""
+
+    return Publisher(
+        name=sender.name if sender else "vecloom", host=sender.host if sender else LOCAL_HOST, home=f"{home}/",
+        address=f"{home}{request.url.path}{query}", page=page_of,
+    )  # fmt: skip

@@ -6,13 +6,14 @@ import logging
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from importlib import import_module
 from os import PathLike
 
 from vecloom.desk import Desk, IndexSource, Sender, for_you, readers, sender_settings, smtp_settings, sync
+from vecloom.desk.mail import is_allowed, pattern
 from vecloom.desk.sources import name_of
 from vecloom.errors import UsageError, VecloomError
 from vecloom.search import Index
@@ -41,6 +42,7 @@ class Room:
             the same.
         names: the desk's name of an index by the server's.
         multi_user: readers log in by links in mails; otherwise whoever comes is the one local reader.
+        allowed: addresses and domains of those who may log in; empty: anybody.
         post: sends mails, or None where no mail server is set.
         now: the clock.
     """
@@ -49,6 +51,7 @@ class Room:
     library: Mapping[str, IndexSource]
     names: Mapping[str, str]
     multi_user: bool = False
+    allowed: Sequence[str] = ()
     post: Post | None = None
     now: Callable[[], int] = seconds
     forms: Pace = field(default_factory=lambda: Pace(FORMS_A_MINUTE, 60))
@@ -57,13 +60,21 @@ class Room:
     _worker: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "vecloom-room"))
 
     @classmethod
-    def open(cls, file: str | PathLike[str], indexes: Mapping[str, Index], *, multi_user: bool = False) -> Room:
+    def open(
+        cls,
+        file: str | PathLike[str],
+        indexes: Mapping[str, Index],
+        *,
+        multi_user: bool = False,
+        allowed: Sequence[str] = (),
+    ) -> Room:
         """Open the desk, and take over what the indexes hold.
 
         Args:
             file: the desk's database; made where there is none.
             indexes: by the names under which they are served.
             multi_user: readers log in.
+            allowed: addresses and domains of those who may; anybody if there are none.
 
         Raises:
             UsageError: two indexes have one folder's name, or a setting of the mails is wrong, or missing with
@@ -81,7 +92,8 @@ class Room:
         desk = Desk(file)
         library = {names[name]: IndexSource(index) for name, index in indexes.items()}
         post = Post(desk, sender, settings, seconds) if sender and settings else None
-        room = cls(desk=desk, library=library, names=names, multi_user=multi_user, post=post)
+        patterns = [pattern(one) for one in allowed]
+        room = cls(desk=desk, library=library, names=names, multi_user=multi_user, allowed=patterns, post=post)
         sync(desk, library, seconds())
         room._worker.submit(import_module, "sklearn.svm")  # seconds, which no reader should wait for
         return room
@@ -115,6 +127,10 @@ class Room:
     def served_name(self, desk_name: str) -> str | None:
         """The name under which the server has an index of the desk, or None."""
         return next((name for name, known in self.names.items() if known == desk_name), None)
+
+    def lets_in(self, email: str | None) -> bool:
+        """Whether the owner of an address may log in."""
+        return is_allowed(email or "", self.allowed)
 
     def local(self) -> readers.Reader:
         """The one who reads without logging in."""

@@ -72,6 +72,8 @@ def recognise(room: Room, secret: str) -> Visitor:
     reader = room.local() if not room.multi_user else None
     if room.multi_user and secret:
         reader = readers.of_session(room.desk, secret, room.now())
+        if reader is not None and not room.lets_in(reader.email):
+            reader = None  # taken off the list since
     form = tokens.make(room.desk, "form", reader.id if reader else NOBODY, room.now(), FORM_LASTS)
     return Visitor(reader, form, room.multi_user, room.post is not None, secret if reader else "")
 
