@@ -12,6 +12,8 @@ from vecloom.data import FieldMap, context
 from vecloom.data.formats import delimited, json_file
 from vecloom.errors import DataError
 
+WORDS = "all that this record says is in these nine words"
+
 
 def texts(documents):
     return [document.text for document in documents]
@@ -52,10 +54,10 @@ def test_bad_jsonl_line_stops_with_file_and_line_or_is_skipped_and_counted(input
 
 def test_missing_text_field_names_the_fields_and_the_option(inputs):
     with pytest.raises(DataError, match="'headline', 'words'") as caught:
-        inputs.read("a.jsonl", '{"headline": "x", "words": "y"}')
+        inputs.read("a.jsonl", f'{{"headline": "x", "words": "{WORDS}"}}')
     assert "--field text=" in caught.value.todo
     (document,) = inputs.read("a.jsonl", fields=FieldMap.parse(["text=words", "title=headline"]))
-    assert (document.text, document.title, document.fields) == ("y", "x", {})
+    assert (document.text, document.title, document.fields) == (WORDS, "x", {})
 
 
 def test_empty_texts_of_records_are_kept_and_counted(inputs):
@@ -338,3 +340,29 @@ def test_parquet_without_text_column_names_its_columns(inputs):
 def test_file_of_no_bytes_has_no_documents(inputs, name):
     assert inputs.read(name, b"") == []
     assert inputs.report.empty_files == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("a.jsonl", '{"id": "a", "title": "Inversion"}\n{"id": "b", "title": "Sorting", "text": "By keys."}'),
+        ("a.json", '[{"id": "a", "title": "Inversion"}, {"id": "b", "title": "Sorting", "text": "By keys."}]'),
+        ("a.csv", "id,title,year\na,Inversion,1960\nb,Sorting,1961"),
+        ("a.tsv", "id\ttitle\na\tInversion\nb\tSorting"),
+    ],
+)
+def test_a_title_is_a_document_with_or_without_a_text_column(inputs, name, data):
+    documents = inputs.read(name, data)
+    assert [(document.id, document.title) for document in documents] == [("a", "Inversion"), ("b", "Sorting")]
+    assert inputs.report.empty_texts == 0
+    assert inputs.report.title_columns == ["title"]
+
+
+def test_a_title_is_not_taken_in_place_of_a_column_that_was_named(inputs):
+    with pytest.raises(DataError, match="no field bdy"):
+        inputs.read("a.csv", "id,title,body\na,Inversion,Of matrices", fields=FieldMap.parse(["text=bdy"]))
+
+
+def test_columns_that_became_text_and_title_are_kept(inputs):
+    inputs.read("a.jsonl", '{"headline": "x", "body": "y"}\n{"abstract": "z"}')
+    assert (inputs.report.text_columns, inputs.report.title_columns) == (["body", "abstract"], ["headline"])

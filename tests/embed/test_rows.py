@@ -97,3 +97,18 @@ def test_ahead_reads_no_more_than_its_depth_and_stops_when_closed():
         if thread.name == "vecloom-read":
             thread.join(5)
             assert not thread.is_alive()
+
+
+def test_a_title_alone_is_what_is_encoded():
+    assert as_row(Document(id="1", title="Head", text=""), with_fields=False).text == "Head"
+    assert as_row(Document(id="1", title="Head", text=" \n"), with_fields=False).text == "Head"
+
+
+def test_a_title_is_shortened_before_a_text_and_whole_without_one():
+    def shorten(title):
+        return title[:4]
+
+    assert (
+        as_row(Document(id="1", title="Headline", text="body"), with_fields=False, shorten=shorten).text == "Head body"
+    )
+    assert as_row(Document(id="1", title="Headline", text=""), with_fields=False, shorten=shorten).text == "Headline"

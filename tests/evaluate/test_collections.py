@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -86,3 +87,22 @@ def test_a_split_may_have_documents_of_its_own(tmp_path: Path) -> None:
     task = open_task(tmp_path)
     assert task.splits == ("test_256", "test_512")
     assert len(read_collection(tmp_path, "test_512").corpus) == len(data.SENTENCES)
+
+
+def test_a_document_of_a_corpus_may_be_a_title_alone(tmp_path):
+    folder = data.retrieval(tmp_path)
+    corpus = [json.loads(line) for line in (folder / "corpus.jsonl").read_text().splitlines()]
+    for row, text in zip(corpus[:3], ("", None, ...), strict=True):
+        row |= {"title": "Sourdough"} | ({} if text is ... else {"text": text})
+        if text is ...:
+            del row["text"]
+    data.rows(folder / "corpus.jsonl", corpus)
+    found = read_collection(folder, "test").corpus[:3]
+    assert [(row["title"], row["text"]) for row in found] == [("Sourdough", "")] * 3
+
+
+def test_a_document_with_neither_title_nor_text_is_an_error(tmp_path):
+    folder = data.retrieval(tmp_path)
+    data.rows(folder / "corpus.jsonl", [{"_id": "d0", "title": ""}])
+    with pytest.raises(DataError, match="'text' is missing in row 1"):
+        read_collection(folder, "test")

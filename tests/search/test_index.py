@@ -363,3 +363,10 @@ def test_a_vector_that_is_not_finite_is_refused_by_name(index):
     with pytest.raises(DataError, match="'bad'"):
         index.add([{"id": "good", "text": "fine"}, {"id": "bad", "text": "NAN here"}])
     assert index.info().rows == 0
+
+
+def test_a_record_with_a_title_alone_is_found_by_it(index):
+    report = index.add([{"id": "t", "title": "Inversion of matrices"}, {"id": "n", "title": " ", "text": ""}])
+    assert (report.added, report.empty) == (1, 1)
+    hit = index.search("inversion", 1, mode="keyword")[0]
+    assert (hit.document_id, hit.title, hit.text) == ("t", "Inversion of matrices", "")

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 from vecloom.data.fields import clean
 from vecloom.data.formats import Markup, format_of
 from vecloom.data.headings import heading_paths, markdown_headings, path_at, rst_headings
-from vecloom.data.records import Chunk, Document
+from vecloom.data.heads import MAX_CHARS_PER_TOKEN, fitted
+from vecloom.data.records import Chunk, Document, joined_head
 from vecloom.errors import UsageError
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 CHARS_PER_TOKEN = 4  # of English text, where there is no tokenizer to count with
-MAX_CHARS_PER_TOKEN = 32  # bounds a chunk that a tokenizer hardly sees: blanks, a word that is one [UNK] to it
 MIN_TOKENS = 8
 BLOCK_CHARS = 500_000  # the splitter's time per chunk grows with the text: 10 MB at once take twice as long
 CACHE_WORDS = 500_000
@@ -33,7 +33,8 @@ class Chunker:
     """Cuts documents into chunks of at most ``max_tokens`` tokens, the model's special tokens included.
 
     Title and headings are encoded before each chunk's text (``Chunk.passage``): room is kept for them, at most a
-    quarter of ``max_tokens``.
+    quarter of ``max_tokens``. What is longer is cut there, never the text. A document that is a title alone has the
+    whole room for it.
 
     Args:
         tokenizer: the model's; it is copied. None counts 4 characters as a token.
@@ -54,6 +55,7 @@ class Chunker:
         self.overlap = overlap
         self.tokens = token_counter(tokenizer)
         self._budget = max_tokens - special
+        self._most = max_tokens // 4  # tokens of title and headings
         self._splitters: dict[tuple[bool, int], Any] = {}
 
     def chunk(self, document: Document) -> list[Chunk]:
@@ -61,35 +63,50 @@ class Chunker:
 
         Returns:
             Chunks in order, together holding every character that is no blank; one where all fits; none where the
-            text is blank. ``document.text[c.start : c.start + len(c.text)] == c.text`` for each (lone surrogates,
-            which ``read`` never gives, become U+FFFD).
+            text and title are blank; one without text where there is a title alone.
+            ``document.text[c.start : c.start + len(c.text)] == c.text`` for each (lone surrogates, which ``read``
+            never gives, become U+FFFD).
         """
-        text = document.text
+        text, title = document.text, document.title
         if not text or text.isspace():
-            return []
+            return [self._whole(document, "", "", self._budget)] if title and not title.isspace() else []
         # A token covers at least one character in ASCII (not beyond: one emoji is up to four byte tokens).
-        if text.isascii() and len(text) + len(document.title) < self._budget and document.title.isascii():
-            return [Chunk(document, 0, text, _heading_of(document, text))]
+        if text.isascii() and len(text) + len(title) < self._budget and title.isascii():
+            path = _heading_of(document, text)
+            if len(text) + len(title) + len(path) < self._budget:
+                return [self._whole(document, text, path, self._most)]
         return self._cut(document, clean(text))
+
+    def _whole(self, document: Document, text: str, path: str, room: int) -> Chunk:
+        return Chunk(document, 0, text, path, head=self._head(document.title, path, room))
+
+    def _head(self, title: str, path: str, room: int) -> str | None:
+        """Title and path cut to ``room`` tokens; None where they fit as they are."""
+        fits = len(title) + len(path) < room and title.isascii() and path.isascii()
+        head = None if fits else fitted(title, path, room, self.tokens)
+        return None if head == joined_head(title, path) else head
 
     def _cut(self, document: Document, text: str) -> list[Chunk]:
         markup = markup_of(document.source)
         starts, paths = heading_paths(_headings(markup, text))
         room = self._budget - self._reserve(document.title, paths)
         if self._size(text) <= room:
-            return [Chunk(document, 0, text, path_at(starts, paths, _first_word(text, 0)))]
+            return [self._whole(document, text, path_at(starts, paths, _first_word(text, 0)), self._most)]
         chunks: list[Chunk] = []
         end = 0
         for start, piece in self._pieces(text, markup == "markdown", room):
             # what is repeated from the chunk before may stand under an earlier heading
             new = _first_word(text, max(start, end))
             end = start + len(piece)
-            chunks.append(Chunk(document, len(chunks), piece, path_at(starts, paths, min(new, end - 1)), start))
+            path = path_at(starts, paths, min(new, end - 1))
+            head = self._head(document.title, path, self._most)
+            chunks.append(Chunk(document, len(chunks), piece, path, start, head))
         return chunks
 
     def _reserve(self, title: str, paths: list[str]) -> int:
-        heads = max((self.tokens(f"{title} {path}" if title else path) for path in set(paths)), default=0)
-        return min(max(heads, self.tokens(title)), self.max_tokens // 4)
+        longest = self._most * MAX_CHARS_PER_TOKEN
+        heads = max(self.tokens(joined_head(title, path)[:longest]) for path in {"", *paths})
+        return min(heads, self._most)
 
     def _size(self, text: str) -> int:
         least = len(text) // MAX_CHARS_PER_TOKEN

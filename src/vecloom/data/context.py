@@ -14,7 +14,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
 
-from vecloom.data.fields import BadRecordError, FieldMap, find_columns, is_vector, to_document
+from vecloom.data.fields import (
+    BadRecordError,
+    Columns,
+    FieldMap,
+    check_title_alone,
+    find_columns,
+    is_vector,
+    to_document,
+)
+from vecloom.data.names import STDIN, file_of
 from vecloom.data.records import Document
 from vecloom.data.report import ReadReport
 from vecloom.errors import DataError
@@ -22,7 +31,6 @@ from vecloom.errors import DataError
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-STDIN = "-"
 MAX_BYTES = 64 * 1024 * 1024
 """Longest line, and largest text file that is one document: beyond it a record is bad, so that memory stays bounded."""
 BUFFER = 1024 * 1024
@@ -36,17 +44,19 @@ class Source:
     """One file to read.
 
     Attributes:
-        name: the path as given or as found, "-" for standard input.
+        name: the path as given or as found, in its shortest spelling and as text; "-" for standard input.
         explicit: the user named this very file (not a folder or a glob).
+        file: what is opened, where that is not ``name``.
     """
 
     name: str
     explicit: bool = True
+    file: str | None = None
 
     @property
     def path(self) -> Path:
         """The file's path."""
-        return Path(self.name)
+        return Path(file_of(self.name) if self.file is None else self.file)
 
 
 @dataclass
@@ -64,6 +74,7 @@ class Context:
     skip_bad: bool = False
     lines: bool = False
     report: ReadReport = field(default_factory=ReadReport)
+    _met: set[Columns] = field(default_factory=set, init=False, repr=False)
 
     def bad_record(self, source: Source, line: int, what: str, todo: str = "", *, unit: str = "line") -> None:
         """Stop at a bad record, or count it.
@@ -111,6 +122,7 @@ class Context:
         if names:
             record = self._without(record, names)
         try:
+            self._meet(record)
             return to_document(record, self.fields, source.name, position)
         except BadRecordError as error:
             self.bad_record(source, position, error.what, error.todo, unit=unit)
@@ -122,6 +134,15 @@ class Context:
         left_out = [name for name in names if name not in used]
         self.report.vector_fields.update(dict.fromkeys(left_out))
         return {name: value for name, value in record.items() if name not in left_out}
+
+    def _meet(self, record: Mapping[str, object]) -> None:
+        columns = find_columns(self.fields, tuple(record))
+        if columns in self._met:
+            return
+        if columns.text is None and columns.title is not None and not self.report.text_columns:
+            check_title_alone(record, columns, self.fields)
+        self._met.add(columns)
+        self.report.meet(columns.text, columns.title)
 
 
 class _Counted(io.RawIOBase):

@@ -21,6 +21,7 @@ from vecloom.errors import UsageError
 TEXT = ("text", "body", "content", "contents", "passage", "sentence", "document", "abstract", "description", "summary")
 TITLE = ("title", "headline")
 ID = ("id", "_id", "doc_id")
+MANY_WORDS = 8  # what a column has to hold to look like a text
 ROLES = ("text", "title", "id")
 
 _INT64 = 2**63
@@ -89,6 +90,11 @@ def find_columns(fields: FieldMap, names: tuple[str, ...]) -> Columns:
     return Columns(first(fields.text), first(fields.title), first(fields.id))
 
 
+def lacks_text(columns: Columns, fields: FieldMap) -> bool:
+    """Whether a table with these columns has nothing to encode: a title is a text, but not in place of a column named."""
+    return columns.text is None and (columns.title is None or fields.text != TEXT)
+
+
 class BadRecordError(Exception):
     """Why a record cannot become a document; the caller adds file and line."""
 
@@ -104,6 +110,17 @@ def no_text(fields: FieldMap, names: Sequence[str]) -> BadRecordError:
     return BadRecordError(f"{wanted}; fields found: {found}.", "Name the one to use with --field text=NAME.")
 
 
+def check_title_alone(record: Mapping[str, object], columns: Columns, fields: FieldMap) -> None:
+    """Refuse to take a title for all there is where another column plainly holds a text.
+
+    Raises:
+        BadRecordError: it does: 8 words or more, and more than twice the title's.
+    """
+    most = max(MANY_WORDS - 1, 2 * len(str(record[str(columns.title)]).split()))
+    if any(isinstance(value, str) and len(value.split()) > most for value in record.values()):
+        raise no_text(fields, tuple(record))
+
+
 def to_document(record: Mapping[str, object], fields: FieldMap, source: str, position: int) -> Document:
     """Make a document of one record.
 
@@ -114,13 +131,13 @@ def to_document(record: Mapping[str, object], fields: FieldMap, source: str, pos
         position: line number or ordinal, 1-based.
 
     Raises:
-        BadRecordError: there is no text column, or its value is a list or an object.
+        BadRecordError: there is neither a text nor a title column, or a value of theirs is a list or an object.
     """
     names = tuple(record)
     columns = find_columns(fields, names)
-    if columns.text is None:
+    if columns.text is None and columns.title is None:
         raise no_text(fields, names)
-    text = _plain(record, columns.text)
+    text = _plain(record, columns.text) if columns.text else ""
     identity = _plain(record, columns.id) if columns.id else ""
     return Document(
         id=identity or f"{source}:{position}",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import stat
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 
 from vecloom.data.context import STDIN, Context, Source, open_bytes
@@ -14,7 +14,8 @@ from vecloom.data.fields import FieldMap
 from vecloom.data.formats import Format, format_of, json_lines, plain
 from vecloom.data.records import Document
 from vecloom.data.report import ReadReport
-from vecloom.data.sources import check_inputs, find
+from vecloom.data.selection import ALL, Selection
+from vecloom.data.sources import Identity, check_inputs, find
 
 _JSON_OBJECT = re.compile(r"\s*\{\s*[\"}]")
 
@@ -26,11 +27,15 @@ def read(
     skip_bad: bool = False,
     lines: bool = False,
     report: ReadReport | None = None,
+    selection: Selection = ALL,
+    known: Mapping[Identity, str] | None = None,
+    allow_empty: bool = False,
 ) -> Iterator[Document]:
     """Read documents from files, folders (recursively), globs and "-" (standard input).
 
     The order is that of ``inputs``, and sorted by name within folders and globs, so that a run can be taken up by
-    counting. Line formats, JSON arrays and Parquet are streamed. Standard input is JSON lines where its first line
+    counting. A file is read once, however often it is named or linked. Line formats,
+    JSON arrays and Parquet are streamed. Standard input is JSON lines where its first line
     that is not blank starts a JSON object, else one document per line. A named file of unknown format is plain text.
 
     Args:
@@ -39,6 +44,9 @@ def read(
         skip_bad: leave out bad records and files and count them, instead of stopping.
         lines: a .txt file is one document per line (empty ones too), not one document.
         report: counts what is met, while it goes on.
+        selection: which files of folders and globs are read.
+        known: names that files have already; they keep these.
+        allow_empty: a folder that holds nothing to read is not an error.
 
     Raises:
         UsageError: an input does not exist (raised by the call itself).
@@ -47,20 +55,31 @@ def read(
     """
     check_inputs(inputs)
     context = Context(fields or FieldMap(), skip_bad, lines, report if report is not None else ReadReport())
-    return _documents(inputs, context)
+    found = find(inputs, context.report, selection=selection, known=known, allow_empty=allow_empty)
+    return read_sources(found, context)
 
 
-def _documents(inputs: Sequence[str], context: Context) -> Iterator[Document]:
+def read_sources(sources: Iterable[Source], context: Context) -> Iterator[Document]:
+    """Read documents from files that were found."""
     report = context.report
-    for source in find(inputs, report):
+    for source in sources:
         for document in _read_source(source, context):
             report.documents += 1
-            if not document.text:
+            if not (document.text or document.title):
                 report.empty_texts += 1
+                report.name("empty_texts", document.id)
             yield document
 
 
 def _read_source(source: Source, context: Context) -> Iterator[Document]:
+    before = context.report.left_out
+    yield from _read_file(source, context)
+    for kind, count in context.report.left_out.items():
+        if count > before[kind]:
+            context.report.name(kind, source.name)
+
+
+def _read_file(source: Source, context: Context) -> Iterator[Document]:
     context.report.files += 1
     if _is_stream(source):
         yield from _read_stream(source, context)

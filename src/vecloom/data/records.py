@@ -43,6 +43,8 @@ class Chunk:
         text: the part's text.
         heading: path of headings above it, joined by " > ", or "".
         start: offset in characters of ``text`` in ``document.text``.
+        head: title and heading path as they are encoded before the text, cut where they are long; None where
+            they are encoded whole.
     """
 
     document: Document
@@ -50,6 +52,7 @@ class Chunk:
     text: str
     heading: str = ""
     start: int = 0
+    head: str | None = None
 
     @property
     def id(self) -> str:
@@ -69,7 +72,10 @@ class Chunk:
     @property
     def passage(self) -> str:
         """What is encoded: title, heading path and text, joined by spaces, without saying anything twice."""
-        parts = [part for part in (self.document.title, self.heading, self.text) if part]
-        if self.document.title and self.heading.startswith(self.document.title):
-            parts.remove(self.document.title)
-        return " ".join(parts)
+        head = joined_head(self.document.title, self.heading) if self.head is None else self.head
+        return f"{head} {self.text}" if head and self.text else head or self.text
+
+
+def joined_head(title: str, heading: str) -> str:
+    """Title and heading path in one line; a path that begins with the title says both."""
+    return heading if not title or heading.startswith(title) else f"{title} {heading}".rstrip(" ")

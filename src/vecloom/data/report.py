@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+
+from vecloom.wording import MOST_NAMES, counted, some
 
 MAX_PLACES = 5  # "file:line" kept for invalid UTF-8: enough to find the cause, and the report stays small
 MAX_NOTES = 20  # sentences kept about what was left out
+
+LEFT_OUT = {
+    "hidden": "hidden",
+    "excluded": "excluded",
+    "binary": "binary",
+    "unsupported": "of other formats",
+    "unreadable": "unreadable",
+    "missing_extras": "needing 'vecloom[files]'",
+    "empty_files": "empty",
+    "repeated": "named twice or linked",
+    "index_files": "of search indexes",
+}
+"""Kinds of files that are not read, and what they are called."""
 
 
 @dataclass
@@ -22,7 +38,11 @@ class ReadReport:
         unreadable: files with a known format that cannot be read (broken, no permission, not parsable), left out.
         missing_extras: files that need an optional package which is not installed, left out.
         empty_files: files of 0 bytes or without any text.
-        empty_texts: documents with an empty text; they are given out.
+        excluded: files and folders that ``--include`` and ``--exclude`` do not take.
+        repeated: files that came by before, named twice or by a link.
+        index_files: folders that are search indexes, left out.
+        renamed: files that an index knows under another name, which they keep.
+        empty_texts: documents with neither text nor title; they are given out.
         bad_records: records left out because of ``skip_bad``.
         long_lines: those among ``bad_records`` that were longer than a line may be.
         invalid_utf8: lines (files, where a file is one document) with invalid UTF-8, which was replaced by U+FFFD.
@@ -32,6 +52,9 @@ class ReadReport:
         nul_bytes: lines and files from which NUL bytes were taken.
         vector_fields: names of fields that hold vectors, left out (a dict, for its order).
         notes: the first few sentences on what was left out and why.
+        text_columns: columns of records that became the text.
+        title_columns: columns of records that became the title.
+        names: the first few of each kind of file that was left out.
     """
 
     files: int = 0
@@ -43,6 +66,10 @@ class ReadReport:
     unreadable: int = 0
     missing_extras: int = 0
     empty_files: int = 0
+    excluded: int = 0
+    repeated: int = 0
+    index_files: int = 0
+    renamed: int = 0
     empty_texts: int = 0
     bad_records: int = 0
     long_lines: int = 0
@@ -53,6 +80,15 @@ class ReadReport:
     nul_bytes: int = 0
     vector_fields: dict[str, None] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    text_columns: list[str] = field(default_factory=list)
+    title_columns: list[str] = field(default_factory=list)
+    names: dict[str, list[str]] = field(default_factory=dict)
+
+    def meet(self, text: str | None, title: str | None) -> None:
+        """Keep which columns of a record were its text and its title."""
+        for column, known in ((text, self.text_columns), (title, self.title_columns)):
+            if column is not None and column not in known:
+                known.append(column)
 
     def note(self, sentence: str) -> None:
         """Keep a sentence, as long as there are few."""
@@ -74,47 +110,76 @@ class ReadReport:
             if len(self.windows_1252_at) < MAX_PLACES:
                 self.windows_1252_at.append(f"{name}:{line}")
 
+    @property
+    def left_out(self) -> dict[str, int]:
+        """How many files of each kind were left out."""
+        return {kind: getattr(self, kind) for kind in LEFT_OUT}
+
+    def leave_out(self, kind: str, name: str) -> None:
+        """Count a file that is not read, and keep the first few names."""
+        setattr(self, kind, getattr(self, kind) + 1)
+        self.name(kind, name)
+
+    def name(self, kind: str, name: str) -> None:
+        """Keep the name of what was counted, as long as there are few."""
+        known = self.names.setdefault(kind, [])
+        if len(known) < MOST_NAMES:
+            known.append(name)
+
+    def listed(self, counts: Mapping[str, int]) -> str:
+        """Counts by kind in words, each with the first few names."""
+        return ", ".join(
+            f"{count:,} {LEFT_OUT[kind]}{self._named(kind, count)}" for kind, count in counts.items() if count
+        )
+
+    def _named(self, kind: str, count: int) -> str:
+        names = self.names.get(kind)
+        return f" ({some(names, count)})" if names else ""
+
+    def columns(self) -> str:
+        """Which columns of records were read as what, in words; "" where there were no records."""
+        parts = [
+            f"{role} from {'column' if len(names) == 1 else 'columns'} {' and '.join(map(repr, names))}"
+            for role, names in (("text", self.text_columns), ("title", self.title_columns))
+            if names
+        ]
+        if self.title_columns and not self.text_columns:
+            parts.append("no column holds a text, so titles alone are read (--field text=NAME names one)")
+        return ", ".join(parts)
+
     def summary(self) -> str:
         """One readable line; what did not happen is not mentioned."""
-        skipped = _listed(
-            (self.hidden, "hidden"),
-            (self.binary, "binary"),
-            (self.unsupported, "of other formats"),
-            (self.unreadable, "unreadable"),
-            (self.missing_extras, "needing 'vecloom[files]'"),
-            (self.empty_files, "empty"),
-        )
-        parts = [f"{_many(self.documents, 'document')} from {_many(self.files, 'file')}"]
-        if skipped:
-            parts.append(f"files left out: {skipped}")
+        parts = [f"{counted(self.documents, 'document')} from {counted(self.files, 'file')}"]
+        if any(self.left_out.values()):
+            parts.append(f"files left out: {self.listed(self.left_out)}")
+        if self.renamed:
+            parts.append(
+                f"known under another name and not added twice: {self.renamed:,}{self._named('renamed', self.renamed)}"
+            )
         if self.bad_records:
             too_long = f" ({self.long_lines:,} too long)" if self.long_lines else ""
-            parts.append(f"{_many(self.bad_records, 'bad record')} left out{too_long}")
+            parts.append(f"{counted(self.bad_records, 'bad record')} left out{too_long}")
         if self.empty_texts:
-            parts.append(_many(self.empty_texts, "empty text"))
+            parts.append(counted(self.empty_texts, "empty text") + self._named("empty_texts", self.empty_texts))
+        return "; ".join([*parts, *self._repairs()])
+
+    def _repairs(self) -> list[str]:
+        found = []
         if self.invalid_utf8:
-            parts.append(f"invalid UTF-8 replaced in {_places(self.invalid_utf8, self.invalid_utf8_at)}")
+            found.append(f"invalid UTF-8 replaced in {_places(self.invalid_utf8, self.invalid_utf8_at)}")
         if self.windows_1252:
-            parts.append(f"not UTF-8, read as Windows-1252 in {_places(self.windows_1252, self.windows_1252_at)}")
+            found.append(f"not UTF-8, read as Windows-1252 in {_places(self.windows_1252, self.windows_1252_at)}")
         if self.nul_bytes:
-            parts.append(f"NUL bytes removed in {_many(self.nul_bytes, 'place')}")
+            found.append(f"NUL bytes removed in {counted(self.nul_bytes, 'place')}")
         if self.vector_fields:
-            parts.append(f"fields of vectors left out: {', '.join(self.vector_fields)}")
-        return "; ".join(parts)
+            found.append(f"fields of vectors left out: {', '.join(self.vector_fields)}")
+        return found
 
     def as_dict(self) -> dict[str, object]:
         """All counts, ready for JSON."""
         return {**asdict(self), "vector_fields": list(self.vector_fields)}
 
 
-def _many(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
 def _places(count: int, known: list[str]) -> str:
     more = ", ..." if count > len(known) else ""
-    return f"{_many(count, 'place')} (at {', '.join(known)}{more})"
-
-
-def _listed(*counts: tuple[int, str]) -> str:
-    return ", ".join(f"{count:,} {name}" for count, name in counts if count)
+    return f"{counted(count, 'place')} (at {', '.join(known)}{more})"

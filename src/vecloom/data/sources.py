@@ -1,4 +1,4 @@
-"""From what the user typed to a list of files: paths, folders, globs and "-", always in the same order."""
+"""From what the user typed to a list of files: paths, folders, globs and "-", always in the same order, each file once."""
 
 from __future__ import annotations
 
@@ -6,16 +6,23 @@ import difflib
 import glob
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeAlias
 
 from vecloom.data.context import STDIN, Source
 from vecloom.data.decoding import SNIFF, is_binary
 from vecloom.data.formats import FORMATS, format_of
+from vecloom.data.names import file_of, normal, shown
+from vecloom.data.prose import is_prose
 from vecloom.data.report import ReadReport
+from vecloom.data.selection import ALL, Selection
 from vecloom.errors import DataError, UsageError
 
 KINDS = ", ".join(suffix.removeprefix(".") for suffix in FORMATS)
+Identity: TypeAlias = tuple[int, int]
+"""Device and inode: what a file is, whatever it is called."""
 
 
 def check_inputs(inputs: Sequence[str]) -> None:
@@ -29,44 +36,85 @@ def check_inputs(inputs: Sequence[str]) -> None:
     if list(inputs).count(STDIN) > 1:
         raise UsageError("Standard input (-) was given twice.", "Name it once.")
     for name in inputs:
-        if name == STDIN or os.path.exists(name):
+        if name == STDIN or os.path.exists(file_of(name)):
             continue
         if not glob.has_magic(name):
-            raise UsageError(f"There is no file or folder {name!r}.", _advice(name))
+            raise UsageError(f"There is no file or folder {shown(name)!r}.", _advice(name))
         if next(glob.iglob(name, recursive=True), None) is None:
-            raise UsageError(f"No file matches {name!r}.", "Check the pattern; ** stands for any folders.")
+            raise UsageError(f"No file matches {shown(name)!r}.", "Check the pattern; ** stands for any folders.")
 
 
-def find(inputs: Sequence[str], report: ReadReport) -> Iterator[Source]:
-    """Yield the files to read, folders and globs in sorted order; what is left out is counted.
+def find(
+    inputs: Sequence[str],
+    report: ReadReport,
+    *,
+    selection: Selection = ALL,
+    known: Mapping[Identity, str] | None = None,
+    allow_empty: bool = False,
+) -> Iterator[Source]:
+    """Yield the files to read, folders and globs in sorted order; what is left out is counted and the first few named.
+
+    A file that comes by a second time, by a link or because it was named twice, is left out. A link to a file or folder that
+    is found by itself in what was named is left out too: the file has one name, whatever the order.
+
+    Args:
+        inputs: what to read.
+        report: counts what is met.
+        selection: which files of folders and globs.
+        known: names that files have already; they keep these.
+        allow_empty: a folder that holds nothing to read is not an error.
 
     Raises:
         UsageError: see ``check_inputs``.
         DataError: a folder or the matches of a glob hold nothing that can be read.
     """
     check_inputs(inputs)
+    folders = [os.path.realpath(name) for name in map(file_of, inputs) if os.path.isdir(name)]
+    finder = _Finder(report, selection, known or {}, folders)
     for name in inputs:
+        path = file_of(name)
         if name == STDIN:
             yield Source(STDIN)
-        elif os.path.isdir(name):
-            yield from _some(_walk(name, report, set()), name, report)
-        elif os.path.exists(name):
-            yield Source(name)
+        elif os.path.isdir(path):
+            yield from _some(finder.walk(normal(path), ""), name, report, allow_empty)
+        elif os.path.exists(path):
+            yield from finder.take(normal(path), explicit=True)
         else:
-            yield from _some(_matches(name, report), name, report)
+            yield from _some(finder.matches(name), name, report, allow_empty)
 
 
-def input_bytes(inputs: Sequence[str]) -> int | None:
+def input_bytes(inputs: Sequence[str], selection: Selection = ALL) -> int | None:
     """Sum of the sizes of all files that ``read`` would open, for a progress bar; None where it cannot be known.
 
     ``ReadReport.bytes_read`` grows to this sum.
     """
     total = 0
-    for source in find(inputs, ReadReport()):
+    for source in find(inputs, ReadReport(), selection=selection, allow_empty=True):
         if source.name == STDIN or not source.path.is_file():
             return None
         total += source.path.stat().st_size
     return total
+
+
+def identity_of(path: str) -> Identity | None:
+    """What a regular file is; None for what is none, or is not there."""
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return (status.st_dev, status.st_ino) if stat.S_ISREG(status.st_mode) and status.st_ino else None
+
+
+def is_index(folder: str) -> bool:
+    """Whether a folder is a search index: what it holds is made of documents, and is none."""
+    try:
+        return _lists_index(os.listdir(folder))
+    except OSError:
+        return False
+
+
+def _lists_index(names: Sequence[str]) -> bool:
+    return "index.json" in names and any(name.endswith(".lance") for name in names)
 
 
 def _advice(name: str) -> str:
@@ -74,74 +122,154 @@ def _advice(name: str) -> str:
     try:
         close = difflib.get_close_matches(path.name, os.listdir(path.parent), n=3)
     except OSError:
-        return f"There is no folder {str(path.parent)!r} either."
-    near = " or ".join(repr(str(path.parent / other)) for other in close)
+        return f"There is no folder {shown(str(path.parent))!r} either."
+    near = " or ".join(repr(shown(str(path.parent / other))) for other in close)
     return f"Did you mean {near}?" if near else "Check the spelling."
 
 
-def _some(sources: Iterator[Source], name: str, report: ReadReport) -> Iterator[Source]:
+def _some(sources: Iterator[Source], name: str, report: ReadReport, allow_empty: bool) -> Iterator[Source]:
     """Pass sources on, and raise where there are none."""
-    before = (report.hidden, report.binary, report.unsupported, report.unreadable)
+    before = dict(report.left_out)
     first = next(sources, None)
-    if first is None:
-        now = (report.hidden, report.binary, report.unsupported, report.unreadable)
-        counts = [after - earlier for earlier, after in zip(before, now, strict=True)]
-        seen = "{} hidden, {} binary, {} of other formats, {} unreadable".format(*counts)
-        raise DataError(f"{name!r} holds no file that can be read ({seen}).", f"These formats are read: {KINDS}.")
-    yield first
-    yield from sources
+    if first is not None:
+        yield first
+        yield from sources
+    elif not (allow_empty or report.left_out["repeated"] > before["repeated"]):
+        counts = {kind: report.left_out[kind] - before[kind] for kind in before}
+        what = f"{shown(name)!r} holds no file that can be read ({report.listed(counts) or 'it is empty'})."
+        raise DataError(what, f"These formats are read: {KINDS}.")
 
 
-def _matches(pattern: str, report: ReadReport) -> Iterator[Source]:
-    seen: set[tuple[int, int]] = set()
-    for name in sorted(glob.glob(pattern, recursive=True)):
-        # below "**" the folders' files are matches themselves
-        if os.path.isdir(name):
-            if "**" not in pattern:
-                yield from _walk(name, report, seen)
-        elif _is_readable(name, report):
-            yield Source(name, explicit=False)
+@dataclass
+class _Finder:
+    """One call of ``find``: what was seen so far.
 
+    Attributes:
+        report: counts what is left out.
+        selection: which files are taken.
+        known: names that files have already.
+        folders: the folders that were named, links resolved.
+        files: names of the files that came by.
+        entered: the folders that were looked into.
+    """
 
-def _walk(folder: str, report: ReadReport, seen: set[tuple[int, int]]) -> Iterator[Source]:
-    """Yield a folder's files, names in order of their characters; links are followed, but no folder twice."""
-    try:
-        status = os.stat(folder)
-        names = sorted(os.listdir(folder))
-    except OSError as error:
-        report.unreadable += 1
-        report.note(f"{folder}: {error.strerror}.")
-        return
-    identity = (status.st_dev, status.st_ino)
-    if identity in seen:
-        return
-    seen.add(identity)
-    for name in names:
-        path = os.path.join(folder, name)
-        if name.startswith("."):
-            report.hidden += 1
-        elif os.path.isdir(path):
-            yield from _walk(path, report, seen)
-        elif _is_readable(path, report):
-            yield Source(path, explicit=False)
+    report: ReadReport
+    selection: Selection
+    known: Mapping[Identity, str]
+    folders: Sequence[str]
+    files: dict[Identity, str] = field(default_factory=dict)
+    entered: set[Identity] = field(default_factory=set)
 
+    def matches(self, pattern: str) -> Iterator[Source]:
+        """The matches of a glob; folders among them are read whole."""
+        base = _base_of(pattern)
+        for name in sorted(glob.glob(pattern, recursive=True)):
+            below = os.path.relpath(name, base)
+            # below "**" the folders' files are matches themselves
+            if os.path.isdir(name):
+                if "**" not in pattern and self.selection.enters(below):
+                    yield from self.walk(normal(name), below)
+            elif any(map(is_index, _between(base, name))):
+                self.report.leave_out("index_files", shown(normal(name)))
+            else:
+                yield from self._file(normal(name), below)
 
-def _is_readable(path: str, report: ReadReport) -> bool:
-    """Whether a file found in a folder is to be read; counts it where it is not."""
-    try:
-        status = os.stat(path)
-        if format_of(path) is not None and stat.S_ISREG(status.st_mode):
-            return True
-        binary = stat.S_ISREG(status.st_mode) and is_binary(_head(path))
-    except OSError as error:
-        report.unreadable += 1
-        report.note(f"{path}: {error.strerror}.")
+    def walk(self, folder: str, below: str) -> Iterator[Source]:
+        """A folder's files, names in order of their characters; ``below`` is its path under what was named."""
+        try:
+            status = os.stat(folder)
+            names = sorted(os.listdir(folder))
+        except OSError as error:
+            self._unreadable(folder, error)
+            return
+        identity = (status.st_dev, status.st_ino)
+        if identity in self.entered:
+            return
+        self.entered.add(identity)
+        if _lists_index(names):
+            self.report.leave_out("index_files", shown(folder))
+            return
+        for name in names:
+            path, part = normal(os.path.join(folder, name)), os.path.join(below, name)
+            if name.startswith("."):
+                self.report.leave_out("hidden", shown(path))
+            elif not os.path.isdir(path):
+                yield from self._file(path, part)
+            elif not self.selection.enters(part):
+                self.report.leave_out("excluded", shown(path))
+            elif not (os.path.islink(path) and self._comes_by_itself(path)):
+                yield from self.walk(path, part)
+
+    def _file(self, path: str, below: str) -> Iterator[Source]:
+        if not self.selection.takes(below):
+            self.report.leave_out("excluded", shown(path))
+        elif os.path.islink(path) and self._comes_by_itself(path):
+            self.report.leave_out("repeated", f"{shown(path)} is {shown(os.path.relpath(os.path.realpath(path)))}")
+        elif self._is_readable(path):
+            yield from self.take(path, explicit=False)
+
+    def take(self, path: str, *, explicit: bool) -> Iterator[Source]:
+        """The file, unless it came by before; by the name that it has already."""
+        name, identity = shown(path), identity_of(path)
+        if identity is None:
+            yield Source(name, explicit, path)
+            return
+        if identity in self.files:
+            self.report.leave_out(
+                "repeated", f"{name} is {self.files[identity]}" if self.files[identity] != name else name
+            )
+            return
+        kept = self.known.get(identity, name)
+        if kept != name:
+            self.report.leave_out("renamed", f"{name} is {kept}")
+        self.files[identity] = kept
+        yield Source(kept, explicit, path)
+
+    def _comes_by_itself(self, link: str) -> bool:
+        """Whether what a link leads to is found in one of the folders that were named, without the link."""
+        real = os.path.realpath(link)
+        for folder in self.folders:
+            if real == folder or not real.startswith(os.path.join(folder, "")):
+                continue
+            below = os.path.relpath(real, folder)
+            seen = not any(part.startswith(".") for part in below.split(os.sep))
+            taken = self.selection.enters(below) if os.path.isdir(real) else self.selection.takes(below)
+            if seen and taken and not any(map(is_index, _between(folder, real))):
+                return os.path.exists(real)
+        return real in self.folders
+
+    def _is_readable(self, path: str) -> bool:
+        """Whether a file found in a folder is to be read; counts it where it is not."""
+        try:
+            regular = stat.S_ISREG(os.stat(path).st_mode)
+            if regular and (format_of(path) is not None or is_prose(path)):
+                return True
+            binary = regular and is_binary(_head(path))
+        except OSError as error:
+            self._unreadable(path, error)
+            return False
+        self.report.leave_out("binary" if binary else "unsupported", shown(path))
         return False
-    if binary:
-        report.binary += 1
-    else:
-        report.unsupported += 1
-    return False
+
+    def _unreadable(self, path: str, error: OSError) -> None:
+        self.report.leave_out("unreadable", shown(path))
+        self.report.note(f"{shown(path)}: {error.strerror}.")
+
+
+def _base_of(pattern: str) -> str:
+    """The folder that a glob starts from: all before its first part with a wildcard."""
+    base = pattern
+    while glob.has_magic(base):
+        base = os.path.dirname(base)
+    return base or os.curdir
+
+
+def _between(folder: str, path: str) -> Iterator[str]:
+    """The folders from ``folder`` (itself left out) down to the one that holds ``path``."""
+    at = folder
+    for part in os.path.relpath(path, folder).split(os.sep)[:-1]:
+        at = os.path.join(at, part)
+        yield at
 
 
 def _head(path: str) -> bytes:

@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from vecloom.data.chunks import token_counter
+from vecloom.data.heads import cut
 from vecloom.data.records import Document
 from vecloom.embed import parts, quantize
 from vecloom.embed.formats import FORMATS
@@ -201,7 +203,10 @@ class _Job:
     ) -> list[parts.Part]:
         """Make every part that is missing and return all of them."""
         made: list[parts.Part] = []
-        rows_of = buffers(documents, self.settings.buffer, with_fields=self.settings.with_fields)
+        settings = self.settings
+        rows_of = buffers(
+            documents, settings.buffer, with_fields=settings.with_fields, shorten=_shorten_for(self.encoder)
+        )
         with closing(ahead(_counted(rows_of, total))) as ready:
             for number, rows in enumerate(ready):
                 part = self.folder.find(number)
@@ -274,6 +279,12 @@ class _Job:
             f"The input is not what it was when this job was interrupted: it differs after row {before:,}.",
             self.folder.advice,
         )
+
+
+def _shorten_for(encoder: Encoder) -> Callable[[str], str]:
+    """Cuts titles to a quarter of what the encoder reads: the text after it needs the rest."""
+    tokens = token_counter(encoder.tokenizer)
+    return lambda title: cut(title, encoder.max_length // 4, tokens)
 
 
 def _runs_on(encoder: Encoder) -> str | None:

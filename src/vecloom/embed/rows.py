@@ -45,7 +45,7 @@ class Row:
         id: the document's id.
         source: where it was read.
         position: its line or ordinal there.
-        text: what is encoded: title, space, text; the text alone where its first line is the title.
+        text: what is encoded: title, space, text; the one alone where the other is empty or the first line is the title.
         fields: the record's other fields as JSON text, "" where they are not kept.
     """
 
@@ -65,21 +65,35 @@ class Row:
         return record
 
 
-def as_row(document: Document, *, with_fields: bool) -> Row:
-    """Make the row of a document; lone surrogates, which no file format can hold, become U+FFFD."""
-    text = document.text
-    if document.title and _first_line(text) != document.title:
-        text = f"{document.title} {text}"
+def as_row(document: Document, *, with_fields: bool, shorten: Callable[[str], str] = str) -> Row:
+    """Make the row of a document; lone surrogates, which no file format can hold, become U+FFFD.
+
+    Args:
+        document: what was read.
+        with_fields: keep its other fields.
+        shorten: cuts a title that stands before a text, so that it leaves room for it.
+    """
+    text, title = document.text, document.title
+    if title and (not text or text.isspace()):
+        text = title
+    elif title and _first_line(text) != title:
+        text = f"{shorten(title)} {text}"
     fields = json.dumps(_finite(document.fields), ensure_ascii=False) if with_fields else ""
     return Row(_clean(document.id), _clean(document.source), document.position, _clean(text), _clean(fields))
 
 
-def buffers(documents: Iterable[Document], limits: Limits, *, with_fields: bool = False) -> Iterator[list[Row]]:
-    """Gather documents into lists of rows; the borders depend on the documents and ``limits`` only."""
+def buffers(
+    documents: Iterable[Document],
+    limits: Limits,
+    *,
+    with_fields: bool = False,
+    shorten: Callable[[str], str] = str,
+) -> Iterator[list[Row]]:
+    """Gather documents into lists of rows; the borders depend on the documents, ``limits`` and ``shorten`` only."""
     rows: list[Row] = []
     characters = 0
     for document in documents:
-        row = as_row(document, with_fields=with_fields)
+        row = as_row(document, with_fields=with_fields, shorten=shorten)
         if rows and (len(rows) >= limits.texts or characters + len(row.text) > limits.characters):
             yield rows
             rows, characters = [], 0

@@ -62,7 +62,7 @@ class AddReport:
         added: documents that were not there before.
         replaced: documents that were there with other content.
         unchanged: documents that were there already, word for word; they were not encoded again.
-        empty: documents without any text: there is nothing to find in them, so they are not stored.
+        empty: documents with neither text nor title: there is nothing to find in them, so they are not stored.
         chunks: rows that were written.
         seen: ids of all documents that came by, for ``Index.delete_missing``.
     """

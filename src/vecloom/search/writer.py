@@ -67,7 +67,7 @@ def as_document(item: Item) -> Document:
     """Read what a caller may pass: a document, a record, or a text whose id is its own hash.
 
     Raises:
-        DataError: a record has no text, or its id is neither text nor a number.
+        DataError: a record has neither text nor title, or its id is neither text nor a number.
     """
     if isinstance(item, Document):
         return item
@@ -75,10 +75,11 @@ def as_document(item: Item) -> Document:
         digest = content_hash(Document(id="", text=item))
         return Document(id=f"text-{digest[:16]}", text=item)
     rest = {str(name): value for name, value in item.items()}
-    text = rest.pop("text", None)
+    text, title = rest.pop("text", None), str(rest.pop("title", None) or "")
+    if text is None and title:
+        text = ""
     if not isinstance(text, str):
         raise DataError(f"A record has no 'text': its fields are {', '.join(rest) or 'none'}.", "Give it one.")
-    title = str(rest.pop("title", None) or "")
     name = rest.pop("id", rest.pop("_id", None))
     if isinstance(name, bool) or not isinstance(name, str | int | None):
         raise DataError(f"A record's id is {name!r}.", "Use a text or an integer.")

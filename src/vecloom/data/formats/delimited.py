@@ -16,7 +16,7 @@ from typing import TypeAlias
 
 from vecloom.data.context import Context, Source, open_bytes
 from vecloom.data.decoding import numbered_lines
-from vecloom.data.fields import Columns, boolean, find_columns, no_text, number
+from vecloom.data.fields import Columns, boolean, find_columns, lacks_text, no_text, number
 from vecloom.data.formats.cells import Row, csv_rows, tsv_rows
 from vecloom.data.records import Document
 
@@ -49,7 +49,7 @@ def read(source: Source, context: Context) -> Iterator[Document]:
             return
         names = _unique(header[1])
         columns = find_columns(context.fields, tuple(names))
-        if columns.text is None:
+        if lacks_text(columns, context.fields):
             error = no_text(context.fields, names)
             context.bad_file(source, error.what, error.todo, always=True)
             return

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from vecloom.data import context as ctx
 from vecloom.data.context import Context, Source, open_bytes
 from vecloom.data.decoding import as_utf8, decode_file, read_whole, windows_1252
-from vecloom.data.fields import clean_value, find_columns, no_text
+from vecloom.data.fields import clean_value, find_columns, lacks_text, no_text
 from vecloom.data.formats.json_lines import kind, reason
 from vecloom.data.records import Document
 
@@ -71,14 +71,15 @@ def _object(stream: io.BufferedReader, source: Source, context: Context) -> Iter
 
 def _choose(value: dict[str, object], source: Source, context: Context) -> Iterator[Document]:
     """Read the object itself where it has a text, else the longest array of objects in it."""
-    text = find_columns(context.fields, tuple(value)).text
+    columns = find_columns(context.fields, tuple(value))
+    text = columns.text
     lists = [item for item in value.values() if isinstance(item, list) and item]
     arrays: list[list[object]] = [items for items in lists if isinstance(items[0], dict)]
     if arrays and (text is None or isinstance(value[text], list)):
         longest = max(arrays, key=len)
         for position, item in enumerate(longest, 1):
             yield from _record(item, position, source, context)
-    elif text is None:
+    elif lacks_text(columns, context.fields):
         error = no_text(context.fields, tuple(value))
         context.bad_file(source, error.what, error.todo)
     else:

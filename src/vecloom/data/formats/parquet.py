@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from vecloom.data.context import Context, Source
-from vecloom.data.fields import Columns, clean_value, find_columns, no_text
+from vecloom.data.fields import Columns, clean_value, find_columns, lacks_text, no_text
 from vecloom.data.records import Document
 
 BATCH_ROWS = 1024
@@ -30,7 +30,7 @@ def read(source: Source, context: Context) -> Iterator[Document]:
         # memory_map=False: a file that is cut while it is read must raise, not kill the process
         with pq.ParquetFile(source.name, memory_map=False) as file:
             columns = find_columns(context.fields, tuple(file.schema_arrow.names))
-            if columns.text is None:
+            if lacks_text(columns, context.fields):
                 error = no_text(context.fields, file.schema_arrow.names)
                 context.bad_file(source, error.what, error.todo, always=True)
                 return

@@ -28,7 +28,8 @@ from vecloom.evaluate.report.tables import (
     league,
     significance,
 )
-from vecloom.evaluate.report.wording import counted, kind, listed, number, signed, speed
+from vecloom.evaluate.report.wording import kind, listed, number, signed, speed
+from vecloom.wording import counted
 
 if TYPE_CHECKING:
     from jinja2 import Environment

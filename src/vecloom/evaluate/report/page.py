@@ -21,7 +21,8 @@ from vecloom.evaluate.report.breakdowns import (
 )
 from vecloom.evaluate.report.drawing import MOST_MODELS, inline_svg
 from vecloom.evaluate.report.tables import League, SignificanceMatrix, dimension_rows, significance
-from vecloom.evaluate.report.wording import counted, kind, number
+from vecloom.evaluate.report.wording import kind, number
+from vecloom.wording import counted
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -12,7 +12,8 @@ from typing import Any
 from vecloom.evaluate.compare import Comparison
 from vecloom.evaluate.evaluation import Evaluation
 from vecloom.evaluate.report.tables import BEST, SAME, UNTESTED, WORSE, League, known
-from vecloom.evaluate.report.wording import counted, duration, interval, listed, number, probability
+from vecloom.evaluate.report.wording import duration, interval, listed, number, probability
+from vecloom.wording import counted
 
 LEGENDS = {
     SAME: "below the best, but not significantly (p >= 0.05 after Holm's correction)",

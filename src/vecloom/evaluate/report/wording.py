@@ -91,16 +91,3 @@ def listed(names: Sequence[str], most: int = LISTED) -> str:
     if len(names) > most + 1:
         return f"{', '.join(names[:most])} and {len(names) - most} others"
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}" if names else ""
-
-
-def counted(count: int, singular: str, plural: str = "") -> str:
-    """A number of things.
-
-    >>> counted(1, "query", "queries"), counted(1200, "pair")
-    ('1 query', '1,200 pairs')
-    """
-    return f"{count:,} {singular if count == 1 else plural or _plural(singular)}"
-
-
-def _plural(word: str) -> str:
-    return f"{word[:-1]}ies" if word.endswith("y") else f"{word}s"

@@ -111,7 +111,8 @@ def _qrels_file(folder: Path, split: str) -> Path:
 
 
 def _with_ids(rows: Sequence[Row], path: Path, columns: Sequence[str]) -> list[Row]:
-    texts_of(rows, "text", path)
+    titled = {number for number, row in enumerate(rows) if "title" in columns and row.get("title")}
+    texts_of([{"text": ""} | _given(row) if number in titled else row for number, row in enumerate(rows)], "text", path)
     places: dict[str, int] = {}
     kept = []
     for number, row in enumerate(rows, start=1):
@@ -125,7 +126,12 @@ def _with_ids(rows: Sequence[Row], path: Path, columns: Sequence[str]) -> list[R
     for row in kept:
         if "title" in columns:
             row.setdefault("title", "")
+        row.setdefault("text", "")
     return kept
+
+
+def _given(row: Row) -> Row:
+    return {column: value for column, value in row.items() if value is not None}
 
 
 def _judgements(path: Path) -> Judgements:

@@ -69,7 +69,7 @@ class DocumentIn(Strict):
     id: Annotated[str, Field(min_length=1, max_length=1024)] | int | None = Field(
         None, description="Its name; made from the content where there is none."
     )
-    text: str = Field(json_schema_extra=LIMITED)
+    text: str = Field("", json_schema_extra=LIMITED, description="May be left out where there is a title.")
     title: str = Field("", max_length=10_000)
     fields: dict[FieldName, str | bool | int | Finite | None] = Field(
         default_factory=dict, max_length=MOST_FIELDS, description="Whatever filters are to know."
