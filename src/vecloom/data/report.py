@@ -126,10 +126,12 @@ class ReadReport:
         if len(known) < MOST_NAMES:
             known.append(name)
 
-    def listed(self, counts: Mapping[str, int]) -> str:
+    def listed(self, counts: Mapping[str, int], *, names: bool = True) -> str:
         """Counts by kind in words, each with the first few names."""
         return ", ".join(
-            f"{count:,} {LEFT_OUT[kind]}{self._named(kind, count)}" for kind, count in counts.items() if count
+            f"{count:,} {LEFT_OUT[kind]}{self._named(kind, count) if names else ''}"
+            for kind, count in counts.items()
+            if count
         )
 
     def _named(self, kind: str, count: int) -> str:

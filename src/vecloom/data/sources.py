@@ -136,7 +136,8 @@ def _some(sources: Iterator[Source], name: str, report: ReadReport, allow_empty:
         yield from sources
     elif not (allow_empty or report.left_out["repeated"] > before["repeated"]):
         counts = {kind: report.left_out[kind] - before[kind] for kind in before}
-        what = f"{shown(name)!r} holds no file that can be read ({report.listed(counts) or 'it is empty'})."
+        seen = report.listed(counts, names=False) or "it is empty"
+        what = f"{shown(name)!r} holds no file that can be read ({seen})."
         raise DataError(what, f"These formats are read: {KINDS}.")
 
 
