@@ -8,10 +8,11 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 
-from vecloom.data.context import STDIN, Context, Source, open_bytes
+from vecloom.data.context import Context, Source, open_bytes
 from vecloom.data.decoding import numbered_lines
 from vecloom.data.fields import FieldMap
 from vecloom.data.formats import Format, format_of, json_lines, plain
+from vecloom.data.names import STDIN
 from vecloom.data.records import Document
 from vecloom.data.report import ReadReport
 from vecloom.data.selection import ALL, Selection

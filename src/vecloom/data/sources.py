@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
-from vecloom.data.context import STDIN, Source
+from vecloom.data.context import Source
 from vecloom.data.decoding import SNIFF, is_binary
 from vecloom.data.formats import FORMATS, format_of
-from vecloom.data.names import file_of, normal, shown
+from vecloom.data.names import STDIN, file_of, normal, shown
 from vecloom.data.prose import is_prose
 from vecloom.data.report import ReadReport
 from vecloom.data.selection import ALL, Selection

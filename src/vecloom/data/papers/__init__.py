@@ -12,8 +12,9 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeAlias
 
-from vecloom.data.context import STDIN, Context, Source, open_bytes
+from vecloom.data.context import Context, Source, open_bytes
 from vecloom.data.decoding import numbered_lines
+from vecloom.data.names import STDIN
 from vecloom.data.papers import bibtex, feed, oai, ris, snapshot, table
 from vecloom.data.papers.record import Paper
 from vecloom.data.records import Document
