@@ -1,0 +1,175 @@
+"""Terms: what words are counted, indexed and compared as.
+
+- A word of a script with blanks is one term, its normal form.
+- A run of a script without blanks gives its characters (letters with their marks) and each two neighbours: 東京都 is 東, 京, 都,
+  東京, 京都. So a word inside a longer run is found without a dictionary. So does a run of Hangul, whose particles are written
+  onto the words. Measured against ICU's dictionaries, nDCG@10: Chinese 96.6 against 96.0, Thai 96.1 against 96.2
+  (xquad), Japanese 76.3 against 70.8 (captions of one picture, jsts-ja).
+- A word that a hyphen cuts at a line's end is there in one piece as well.
+
+``stems`` goes on to cut endings, by Snowball's stemmer of the text's language, or of the script where only one language is likely.
+Marks are folded before stemming, on both sides, so that an accent that is left out changes nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from functools import cache
+from threading import Lock
+from typing import Any
+
+from vecloom.text.folding import fold, fold_long
+from vecloom.text.languages import STEMMERS
+from vecloom.text.words import clusters, is_unspaced, words
+
+ENGLISH_STOP_WORDS = frozenset(  # Lucene's classic list
+    """a an and are as at be but by for if in into is it no not of on or such that the their then there these they
+    this to was will with""".split()
+)
+_CUT = re.compile(r"([^\W\d_]+)[-\u2010\u00ad][ \t]*\r?\n\s*([^\W\d_]+)")
+_REMEMBERED = 2**17  # words of one language whose terms are kept
+_LONG = 64  # letters; longer words are not worth keeping
+
+
+def terms(text: str) -> list[str]:
+    """The terms of a text, in its order, not stemmed.
+
+    >>> terms("Zoë's 東京")
+    ['zoe', 's', '東', '京', '東京']
+    """
+    return _all(text, _plain())
+
+
+def stems(text: str, language: str = "en") -> list[str]:
+    """The terms of a text, stemmed.
+
+    Args:
+        text: any.
+        language: of its words in Latin letters, one of ``languages.LANGUAGES``; others are not stemmed.
+
+    >>> stems("running indexes", "en"), stems("книгами")
+    (['run', 'index'], ['книг'])
+    """
+    return _all(text, _stemming(language))
+
+
+def query_stems(text: str, languages: Iterable[str]) -> list[str]:
+    """What to look for: each word's stems in all languages of the texts, without repetition within a word.
+
+    English stop words are left out where other words remain: a long question is answered by the words that tell something. Words
+    in capitals (IT, WHO) are not stop words unless all is in capitals.
+    """
+    wanted = _wanted(words(text))
+    kinds = [_stemming(language) for language in languages] or [_stemming("")]
+    found: list[str] = []
+    for word in wanted:
+        found += dict.fromkeys(term for kind in kinds for term in kind[word])
+    return found + [term for word in _mended(text) for term in dict.fromkeys(t for kind in kinds for t in kind[word])]
+
+
+def _wanted(written: list[str]) -> list[str]:
+    shouted = all(word == word.upper() for word in written)
+    telling = [
+        word
+        for word in written
+        if word.lower() not in ENGLISH_STOP_WORDS or (len(word) > 1 and not shouted and word == word.upper())
+    ]
+    return telling or written
+
+
+def _all(text: str, known: _Terms) -> list[str]:
+    found: list[str] = []
+    for several in map(known.__getitem__, words(text)):
+        found += several
+    for word in _mended(text):
+        found += known[word]
+    return found
+
+
+def _mended(text: str) -> list[str]:
+    """Words that a hyphen cuts at a line's end, in one piece."""
+    if "\n" not in text:
+        return []
+    return [first + second for first, second in _CUT.findall(text) if not second[0].isupper()]
+
+
+class _Terms(dict[str, tuple[str, ...]]):
+    """A word's terms, made when first asked for."""
+
+    def __init__(self, stem: Callable[[str], str]) -> None:
+        super().__init__()
+        self._stem = stem
+
+    def __missing__(self, word: str) -> tuple[str, ...]:
+        found = self._of(word)
+        if len(word) <= _LONG and not is_unspaced(word):
+            if len(self) >= _REMEMBERED:
+                self.clear()
+            self[word] = found
+        return found
+
+    def _of(self, word: str) -> tuple[str, ...]:
+        if word.isascii():
+            return (self._stem(word.lower()),)
+        if is_unspaced(word):
+            return tuple(_pairs(fold_long(word)))
+        found: list[str] = []
+        for part in words(fold(word)):  # mostly one; ligatures and fractions fall apart
+            found += _pairs(part) if is_unspaced(part) or _is_hangul(part) else [self._stem(part)]
+        return tuple(found)
+
+
+def _is_hangul(word: str) -> bool:
+    return "\uac00" <= word[0] <= "\ud7a3"
+
+
+def _pairs(run: str) -> list[str]:
+    letters = clusters(run)
+    return letters + [first + second for first, second in zip(letters, letters[1:], strict=False)]
+
+
+@cache
+def _plain() -> _Terms:
+    return _Terms(str)
+
+
+@cache
+def _stemming(language: str) -> _Terms:
+    return _Terms(_Stemming(language))
+
+
+class _Stemming:
+    """A folded word's stem; the stemmer follows from the word's script, and for Latin letters from the language."""
+
+    def __init__(self, language: str) -> None:
+        self._latin = STEMMERS.get(language)
+        self._lock = Lock()  # a stemmer holds state while it works
+
+    def __call__(self, word: str) -> str:
+        name = _script_stemmer(word[0]) if word[0] > "\u0250" else self._latin
+        if name is None:
+            return word
+        with self._lock:
+            return str(_stemmer(name).stemWord(word)) or word
+
+
+def _script_stemmer(letter: str) -> str | None:
+    for first, last, name in (
+        ("\u0370", "\u03ff", "greek"),
+        ("\u0400", "\u052f", "russian"),
+        ("\u0530", "\u058f", "armenian"),
+        ("\u0600", "\u06ff", "arabic"),
+        ("\u0900", "\u097f", "hindi"),
+        ("\u0b80", "\u0bff", "tamil"),
+    ):
+        if first <= letter <= last:
+            return name
+    return None
+
+
+@cache
+def _stemmer(name: str) -> Any:
+    import Stemmer
+
+    return Stemmer.Stemmer(name, 0)
