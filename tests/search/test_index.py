@@ -284,7 +284,7 @@ def test_a_reopened_index_is_the_same(index, encoder):
     assert again.search("green pears") == index.search("green pears")
     info = again.info()
     assert (info.model, info.fingerprint, info.dim, info.rows, info.documents) == ("hash", "f" * 64, 16, 3, 3)
-    assert (info.kind, info.ann, info.unsearchable, info.format) == ("exact", None, 0, 1)
+    assert (info.kind, info.ann, info.unsearchable, info.format) == ("exact", None, 0, 2)
     assert info.size_bytes > 1000
 
 

@@ -30,6 +30,12 @@ if TYPE_CHECKING:
     type=click.IntRange(min=0),
     help="Tokens that neighbouring chunks share.  [default: an eighth of a chunk]",
 )
+@click.option(
+    "--lang",
+    "language",
+    metavar="LANGUAGE",
+    help="Language of the texts, as in de, for keyword search.  [default: found for each text]",
+)
 @click.option("--info", is_flag=True, help="Only say what is inside INDEX.")
 @options.speed_options
 @options.json_option
@@ -72,6 +78,7 @@ def add(
     lines: bool,
     skip_bad: bool,
     delete_missing: bool,
+    language: str | None,
 ) -> None:
     """Read, add, remove what is gone, and show what was done."""
     from vecloom import load
@@ -84,7 +91,7 @@ def add(
     encoder = load(model, backend=backend, threads=threads)
     opened = open_or_create(path, encoder, chunk_tokens, overlap)
     with bar("Indexing", inputs, report) as drawn:
-        added = opened.add(documents, progress=drawn.advance, build_progress=drawn.build)
+        added = opened.add(documents, language=language, progress=drawn.advance, build_progress=drawn.build)
     lost = report.unreadable + report.bad_records + report.missing_extras
     done = {name: value for name, value in asdict(added).items() if name != "seen"}
     done["removed"] = opened.delete_missing(added.seen) if delete_missing and not lost else 0
@@ -173,6 +180,10 @@ def described(info: IndexInfo) -> dict[str, str]:
         "made": f"{info.created} by vecloom {info.vecloom}",
         "fields": ", ".join(f"{name} ({kind})" for name, kind in info.fields.items()),
     }
+    if info.languages:
+        told["language"] = ", ".join(info.languages)
+    if info.lacks:
+        told["lacks"] = f"{info.lacks} Make the index again to have them found."
     if info.unsearchable:
         told["broken"] = f"{info.unsearchable:,} chunks have a vector that is not finite; vector search skips them"
     return told

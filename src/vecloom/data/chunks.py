@@ -8,6 +8,7 @@ each chunk.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from vecloom.data.fields import clean
@@ -153,6 +154,7 @@ def _blocks(text: str) -> Iterator[tuple[int, str]]:
     yield start, text[start:]
 
 
+@lru_cache(maxsize=1024)
 def markup_of(source: str) -> Markup:
     """What headings look like in the text of documents from this file."""
     form = format_of(source)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from vecloom.search import wording
 from vecloom.search.results import IndexInfo
 from vecloom.search.schema import KEY, POSITION
 from vecloom.search.snapshot import Snapshot
@@ -32,6 +33,8 @@ def describe(folder: Path, snapshot: Snapshot) -> IndexInfo:
         created=known.created,
         vecloom=known.vecloom,
         format=known.format,
+        languages=known.languages,
+        lacks="" if snapshot.store.has_terms else wording.LACKS,
     )
 
 

@@ -24,7 +24,7 @@ from vecloom.data import Chunker
 from vecloom.data.records import Scalar
 from vecloom.encoders.protocol import Encoder, Progress, Vectors
 from vecloom.errors import ModelMismatchError, UsageError, from_os_error
-from vecloom.search import fetch, maintain, metadata, schema, store
+from vecloom.search import fetch, maintain, metadata, schema, store, wording
 from vecloom.search.describe import describe
 from vecloom.search.exact import Scores, unit
 from vecloom.search.facets import Facets, facets
@@ -106,6 +106,7 @@ class Index:
             table=name,
             created=metadata.now(),
             vecloom=__version__,
+            words=wording.RULES,
         )
         with writer_lock(folder, lock_timeout):
             table = store.create(folder / name, encoder.dim)
@@ -179,6 +180,7 @@ class Index:
         self,
         documents: Iterable[Item],
         *,
+        language: str | None = None,
         progress: Progress | None = None,
         build_progress: BuildProgress | None = None,
     ) -> AddReport:
@@ -189,6 +191,7 @@ class Index:
 
         Args:
             documents: documents; or records with ``text``, and perhaps ``id``, ``title`` and fields; or texts.
+            language: of the documents, such as "de", for stemming words in Latin letters; found for each chunk by default.
             progress: called with how many documents were finished since the last call: they are on disk.
             build_progress: called while rows are put into the graph, at the end, from 50,000 rows on.
 
@@ -197,10 +200,16 @@ class Index:
             StoreError: another process writes and does not end.
             OutputError: the disk is full or read-only; earlier batches stay.
         """
+        wording.check(language)
         encoder = self._needs_encoder("add documents")
         with self._writing():
             chunker = Chunker(encoder.tokenizer, self._metadata.chunk_tokens, self._metadata.overlap)
-            adder = Adder(self._store, encoder, chunker.chunk, self._next_key())
+            adder = Adder(
+                *(self._store, encoder, chunker.chunk, self._next_key()),
+                language=language,
+                languages=self._metadata.languages,
+                met=self._met,
+            )
 
             def compact() -> None:
                 adder.store = adder.store.compact()
@@ -262,6 +271,11 @@ class Index:
         """
         with self._writing():
             self._settle(progress, always=True)
+
+    def _met(self, languages: tuple[str, ...]) -> None:
+        """Keep the languages of texts that are about to be written; a query asks for the stems of each."""
+        self._metadata = replace(self._metadata, languages=languages)
+        _write_metadata(self.path, self._metadata)
 
     def _drop(self, names: set[str]) -> int:
         if names:

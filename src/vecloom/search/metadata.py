@@ -15,7 +15,7 @@ from vecloom.errors import StoreError, UsageError
 from vecloom.files import write_text
 from vecloom.search.results import AnnInfo
 
-FORMAT = 1
+FORMAT = 2  # 1: without terms of our own
 FILE = "index.json"
 _AGAIN = "Restore it from a copy, or make the index again."
 
@@ -43,6 +43,8 @@ class Metadata:
     Attributes:
         settled: the table's version when everything derived from it was last brought up to date; a later version
             means that a writer was killed before it did so.
+        words: the rules by which its terms were made (``wording.RULES``); 0 in an index of format 1.
+        languages: what its words were stemmed as, in order of appearance.
     """
 
     model: str
@@ -57,6 +59,8 @@ class Metadata:
     settled: int = 0
     vectors: VectorFiles | None = None
     graph: Graph | None = None
+    words: int = 0
+    languages: tuple[str, ...] = ()
 
 
 def now() -> str:
@@ -123,4 +127,5 @@ def _parse(content: dict[str, object]) -> Metadata:
     vectors, graph = content.pop("vectors", None), content.pop("graph", None)
     files = VectorFiles(**vectors) if isinstance(vectors, dict) else None
     ann = Graph(file=graph["file"], ann=AnnInfo(**graph["ann"])) if isinstance(graph, dict) else None
+    content["languages"] = tuple(content.get("languages", ()))  # type: ignore[arg-type]
     return Metadata(**content, vectors=files, graph=ann)  # type: ignore[arg-type]

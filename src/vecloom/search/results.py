@@ -116,6 +116,8 @@ class IndexInfo:
         created: when, ISO 8601 in UTC.
         vecloom: the version that made it.
         format: the version of the index format.
+        languages: what its words in Latin letters were stemmed as; empty where it has none of our own rules.
+        lacks: what an index that an older vecloom made does not find; empty where it lacks nothing.
     """
 
     path: str
@@ -134,3 +136,5 @@ class IndexInfo:
     created: str
     vecloom: str
     format: int
+    languages: tuple[str, ...] = ()
+    lacks: str = ""

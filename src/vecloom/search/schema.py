@@ -24,9 +24,10 @@ Kind: TypeAlias = Literal["bool", "int", "big int", "double", "string"]
 
 KEY, ID, DOCUMENT, POSITION = "_key", "id", "document_id", "position"
 TEXT, TITLE, HEADING, SOURCE = "text", "title", "heading", "source"
-HASH, PASSAGE, VECTOR = "_hash", "_passage", "_vector"
+HASH, TERMS, PASSAGE, VECTOR = "_hash", "_terms", "_passage", "_vector"
 OWN = (ID, DOCUMENT, POSITION, TEXT, TITLE, HEADING, SOURCE)  # what a filter can name in every index
-FIXED = (KEY, *OWN, HASH, PASSAGE, VECTOR)
+FIXED = (KEY, *OWN, HASH, TERMS, VECTOR)
+RESERVED = (*FIXED, PASSAGE)  # an index of format 1 has PASSAGE in place of TERMS
 
 EXACT_IN_DOUBLE = 2**53
 COLUMN_TYPES = {"bool": "bool", "int": "int64", "big int": "int64", "double": "double", "string": "string"}
@@ -36,7 +37,7 @@ _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
 def column_of(field: str) -> str:
     """The column that holds a field."""
-    taken = field.lower() in FIXED or field.startswith("field_") or field.endswith(WIDENED)
+    taken = field.lower() in RESERVED or field.startswith("field_") or field.endswith(WIDENED)
     if _PLAIN.fullmatch(field) and not taken:
         return field
     return "field_" + re.sub(r"[^A-Za-z0-9]", lambda match: f"_{ord(match[0]):x}_", field)
@@ -54,7 +55,7 @@ def field_of(column: str) -> str:
 def field_columns(schema: pa.Schema) -> dict[str, str]:
     """Field -> column for every field in the table; of two columns the wider one."""
     columns: dict[str, str] = {}
-    for name in sorted((name for name in schema.names if name not in FIXED), key=_width):
+    for name in sorted((name for name in schema.names if name not in RESERVED), key=_width):
         columns[field_of(name)] = name
     return columns
 
@@ -67,7 +68,7 @@ def base_schema(dim: int) -> pa.Schema:
     """The columns of an index without fields."""
     import pyarrow as pa
 
-    text = {name: pa.string() for name in (ID, DOCUMENT, TEXT, TITLE, HEADING, SOURCE, HASH, PASSAGE)}
+    text = {name: pa.string() for name in (ID, DOCUMENT, TEXT, TITLE, HEADING, SOURCE, HASH, TERMS)}
     types = {**text, KEY: pa.int64(), POSITION: pa.int32(), VECTOR: pa.list_(pa.float32(), dim)}
     return pa.schema([pa.field(name, types[name], nullable=False) for name in FIXED])
 

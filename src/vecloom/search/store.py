@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from vecloom.errors import FilterError, StoreError, VecloomError, from_os_error
 from vecloom.search import schema, where
-from vecloom.search.schema import DOCUMENT, FIXED, HASH, ID, PASSAGE
+from vecloom.search.schema import DOCUMENT, HASH, ID, PASSAGE, RESERVED, TERMS
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -29,12 +29,11 @@ SMALL_FRAGMENTS = 8  # joined at the end of an add when there are more
 RENEW = 32  # versions; the engine's caches keep 0.1 to 0.2 MB of each, and nobody asks the old ones
 IDS_PER_COMMIT = 5000  # ids in one IN list
 TEXT_INDEX = "words"
-
-# Lucene's classic English list. ICU's own list is that of many languages at once and drops "C", "die" and "war".
-_STOP_WORDS = """
-    a an and are as at be but by for if in into is it no not of on or such that the their then there these they
-    this to was will with"""
-STOP_WORDS = _STOP_WORDS.split()
+# The terms are ours (vecloom.text); the engine cuts them at blanks and leaves them as they are.
+AS_THEY_ARE = {
+    "base_tokenizer": "whitespace", "lower_case": False, "stem": False, "remove_stop_words": False,
+    "ascii_folding": False, "max_token_length": None, "with_position": False,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +98,18 @@ class Store:
                 raise where.refused(filter_text, str(error), self.names) from error
             raise _store_error(error, "reading the index") from error
 
+    @property
+    def has_terms(self) -> bool:
+        """Whether the table keeps terms; one of format 1 keeps passages, which the engine cuts into words."""
+        return TERMS in self.dataset.schema.names
+
     def words(self, query: str, limit: int, filter_text: str | None) -> pa.Table:
         """Row ids and BM25 scores of the rows that hold words of the query, prefiltered.
 
-        Every character of the query is text: quotes, colons, ``AND`` and ``*`` have no meaning of their own.
+        Args:
+            query: terms, joined by blanks; any text where the table has none.
+            limit: rows at most.
+            filter_text: a user's filter.
         """
         from lance.query import MatchQuery
 
@@ -110,7 +117,7 @@ class Store:
         with engine_errors("searching words"):
             return self.dataset.scanner(
                 columns=["_rowid", "_score"],
-                full_text_query=MatchQuery(schema.storable(query), PASSAGE),
+                full_text_query=MatchQuery(schema.storable(query), TERMS if self.has_terms else PASSAGE),
                 filter=condition,
                 prefilter=True,
                 limit=limit,
@@ -162,15 +169,7 @@ def create(folder: Path, dim: int) -> Store:
 
     with engine_errors("making the index"):
         dataset = lance.write_dataset(schema.base_schema(dim).empty_table(), str(folder))
-        dataset.create_scalar_index(
-            PASSAGE,
-            "INVERTED",
-            name=TEXT_INDEX,
-            with_position=False,
-            base_tokenizer="icu/split",  # words in scripts without spaces too; "a_b", "a.b" and "a-b" are two words
-            language="English",  # stems; on other languages it cuts queries and texts alike
-            custom_stop_words=STOP_WORDS,
-        )
+        dataset.create_scalar_index(TERMS, "INVERTED", name=TEXT_INDEX, **AS_THEY_ARE)
         return Store(dataset, int(dataset.version)).latest()
 
 
@@ -231,7 +230,7 @@ def _recast(store: Store, column: str, wanted: str) -> Store:
 def _tidy(store: Store) -> Store:
     """Drop narrow columns that have a wide copy and give the copy their name; also what a killed run left undone."""
     chosen = set(store.fields.values())
-    if narrow := [name for name in store.dataset.schema.names if name not in FIXED and name not in chosen]:
+    if narrow := [name for name in store.dataset.schema.names if name not in RESERVED and name not in chosen]:
         store.dataset.drop_columns(narrow)
         store = store.latest()
     for field, column in store.fields.items():

@@ -16,9 +16,10 @@ import numpy as np
 from vecloom.data import Chunk, Document, Scalar, content_hash
 from vecloom.encoders.protocol import Encoder, Progress, Vectors
 from vecloom.errors import DataError, ModelError
-from vecloom.search import schema
+from vecloom.search import schema, wording
 from vecloom.search.results import AddReport
 from vecloom.search.store import Store, widen
+from vecloom.text import cut
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -106,12 +107,18 @@ class Adder:
         encoder: makes the vectors.
         chunk: cuts a document.
         next_key: the first key that was never used.
+        language: of all texts, where it is given.
+        languages: those that the index has met; ``met`` is called with more of them before they are written.
+        met: keeps them.
     """
 
     store: Store
     encoder: Encoder
     chunk: Callable[[Document], list[Chunk]]
     next_key: int
+    language: str | None = None
+    languages: tuple[str, ...] = ()
+    met: Callable[[tuple[str, ...]], None] = lambda _: None
 
     def run(
         self,
@@ -183,9 +190,20 @@ class Adder:
         vectors = encode(self.encoder, batch.chunks)
         kinds = schema.kinds_of(chunk.fields for chunk in batch.chunks)
         self.store = widen(self.store, kinds)
-        rows = to_rows(batch, vectors, self.next_key, self.store.dataset.schema)
+        terms = self._terms([chunk.passage for chunk in batch.chunks]) if self.store.has_terms else []
+        rows = to_rows(batch, vectors, terms, self.next_key, self.store.dataset.schema)
         self.store = self.store.append(rows, batch.replaced)
         self.next_key += len(batch.chunks)
+
+    def _terms(self, passages: list[str]) -> list[str]:
+        """Terms of each passage; languages that are new are made known before anything is stemmed in them."""
+        usual = self.languages[0] if self.languages else ""
+        words = [cut(passage) for passage in passages]
+        chosen = [self.language] * len(words) if self.language else wording.languages_of(words, usual)
+        if new := tuple(name for name in dict.fromkeys(chosen) if name not in self.languages):
+            self.languages += new
+            self.met(self.languages)
+        return wording.terms_of(words, chosen)
 
 
 def encode(encoder: Encoder, chunks: list[Chunk]) -> Vectors:
@@ -212,8 +230,8 @@ def encode(encoder: Encoder, chunks: list[Chunk]) -> Vectors:
     return vectors
 
 
-def to_rows(batch: Batch, vectors: Vectors, first_key: int, table_schema: pa.Schema) -> pa.Table:
-    """The batch as rows of the table."""
+def to_rows(batch: Batch, vectors: Vectors, terms: list[str], first_key: int, table_schema: pa.Schema) -> pa.Table:
+    """The batch as rows of the table; ``terms`` is empty where the table keeps passages."""
     import pyarrow as pa
 
     chunks = batch.chunks
@@ -228,6 +246,7 @@ def to_rows(batch: Batch, vectors: Vectors, first_key: int, table_schema: pa.Sch
         schema.HEADING: [chunk.heading for chunk in chunks],
         schema.SOURCE: [document.source for document in documents],
         schema.HASH: [batch.documents[schema.storable(document.id)] for document in documents],
+        schema.TERMS: list(terms),
         schema.PASSAGE: [chunk.passage for chunk in chunks],
     }
     fields = [chunk.fields for chunk in chunks]

@@ -1,7 +1,7 @@
 """The normal form of a word: what two spellings of one word have in common.
 
-A word is decomposed (Unicode NFKD), folded to lower case by Unicode's full case folding, freed of the marks that writers leave out,
-and composed again (NFKC). What goes, by script:
+A word is decomposed (Unicode NFKD), folded to lower case by Unicode's full case folding, freed of the marks that writers
+leave out, and composed again (NFKC). What goes, by script:
 
 - Latin, Greek: every accent. Letters that do not decompose are spelled with plain ones (ø o, æ ae, đ d, ł l, ı i).
 - Cyrillic: the dots of ё and stress marks; й and ї are letters of their own and stay.
@@ -19,14 +19,13 @@ import re
 import unicodedata
 from functools import lru_cache
 
-_PLAIN = str.maketrans(
-    {
-        **{"ø": "o", "đ": "d", "ð": "d", "ł": "l", "ħ": "h", "ı": "i", "ŧ": "t", "ĸ": "k", "ŋ": "n", "ȷ": "j"},
-        **{"æ": "ae", "œ": "oe", "þ": "th", "ɨ": "i", "ƒ": "f", "ⱥ": "a", "ǥ": "g"},
-        **{"ی": "ي", "ى": "ي", "ې": "ي", "ک": "ك", "ہ": "ه", "ە": "ه", "ٱ": "ا"},
-        **dict.fromkeys("\u0640\u05f3\u05f4\"'’"),  # tatweel, and the marks of Hebrew abbreviations
-    }
-)
+_SPELLED = {
+    "ø": "o", "đ": "d", "ð": "d", "ł": "l", "ħ": "h", "ı": "i", "ŧ": "t", "ĸ": "k", "ŋ": "n", "ȷ": "j", "æ": "ae",
+    "œ": "oe", "þ": "th", "ɨ": "i", "ƒ": "f", "ⱥ": "a", "ǥ": "g",
+    "ی": "ي", "ى": "ي", "ې": "ي", "ک": "ك", "ہ": "ه", "ە": "ه", "ٱ": "ا",
+    "\u0640": "", "\u05f3": "", "\u05f4": "", '"': "", "'": "", "’": "",  # tatweel; marks of Hebrew abbreviations
+}  # fmt: skip
+_PLAIN = str.maketrans(_SPELLED)
 _INVISIBLE = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2060\ufe00-\ufe0f\ufeff\U000e0100-\U000e01ef]+"
 )
@@ -39,7 +38,7 @@ _ROUNDS = 4  # of decomposing and case folding; two are enough for every charact
 
 @lru_cache(maxsize=2**16)
 def fold(word: str) -> str:
-    """The normal form of a word, or of any run of letters; ``fold(fold(word)) == fold(word)``.
+    """The normal form of a word, or of any run of letters.
 
     >>> fold("Poincaré"), fold("STRASSE") == fold("Straße"), fold("İstanbul")
     ('poincare', True, 'istanbul')

@@ -7,7 +7,7 @@
   (xquad), Japanese 76.3 against 70.8 (captions of one picture, jsts-ja).
 - A word that a hyphen cuts at a line's end is there in one piece as well.
 
-``stems`` goes on to cut endings, by Snowball's stemmer of the text's language, or of the script where only one language is likely.
+``stems`` goes on to cut endings, by Snowball's stemmer of the text's language, or of the script where one language is likely.
 Marks are folded before stemming, on both sides, so that an accent that is left out changes nothing.
 """
 
@@ -16,6 +16,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from functools import cache
+from itertools import pairwise
 from threading import Lock
 from typing import Any
 
@@ -23,10 +24,10 @@ from vecloom.text.folding import fold, fold_long
 from vecloom.text.languages import STEMMERS
 from vecloom.text.words import clusters, is_unspaced, words
 
-ENGLISH_STOP_WORDS = frozenset(  # Lucene's classic list
-    """a an and are as at be but by for if in into is it no not of on or such that the their then there these they
-    this to was will with""".split()
-)
+_STOP_WORDS = """
+    a an and are as at be but by for if in into is it no not of on or such that the their then there these they
+    this to was will with"""
+ENGLISH_STOP_WORDS = frozenset(_STOP_WORDS.split())  # Lucene's classic list
 _CUT = re.compile(r"([^\W\d_]+)[-\u2010\u00ad][ \t]*\r?\n\s*([^\W\d_]+)")
 _REMEMBERED = 2**17  # words of one language whose terms are kept
 _LONG = 64  # letters; longer words are not worth keeping
@@ -38,7 +39,7 @@ def terms(text: str) -> list[str]:
     >>> terms("Zoë's 東京")
     ['zoe', 's', '東', '京', '東京']
     """
-    return _all(text, _plain())
+    return _joined(cut(text), _plain()).split()
 
 
 def stems(text: str, language: str = "en") -> list[str]:
@@ -51,24 +52,34 @@ def stems(text: str, language: str = "en") -> list[str]:
     >>> stems("running indexes", "en"), stems("книгами")
     (['run', 'index'], ['книг'])
     """
-    return _all(text, _stemming(language))
+    return joined_stems(cut(text), language).split()
+
+
+def cut(text: str) -> list[str]:
+    """The words that terms are made of: those of the text, in small letters where that is quick, and mended ones."""
+    found = words(text.lower() if text.isascii() else text)
+    return found + _mended(text) if "\n" in text else found
+
+
+def joined_stems(cut_words: list[str], language: str) -> str:
+    """``stems`` of a text that is ``cut`` already, joined by blanks."""
+    return _joined(cut_words, _stemming(language))
 
 
 def query_stems(text: str, languages: Iterable[str]) -> list[str]:
-    """What to look for: each word's stems in all languages of the texts, without repetition within a word.
+    """What to look for: each word's stems in all languages of the texts, each once.
 
     English stop words are left out where other words remain: a long question is answered by the words that tell something. Words
     in capitals (IT, WHO) are not stop words unless all is in capitals.
     """
-    wanted = _wanted(words(text))
     kinds = [_stemming(language) for language in languages] or [_stemming("")]
     found: list[str] = []
-    for word in wanted:
-        found += dict.fromkeys(term for kind in kinds for term in kind[word])
-    return found + [term for word in _mended(text) for term in dict.fromkeys(t for kind in kinds for t in kind[word])]
+    for word in [*_telling(words(text)), *_mended(text)]:
+        found += dict.fromkeys(term for kind in kinds for term in kind[word].split())
+    return found
 
 
-def _wanted(written: list[str]) -> list[str]:
+def _telling(written: list[str]) -> list[str]:
     shouted = all(word == word.upper() for word in written)
     telling = [
         word
@@ -78,46 +89,39 @@ def _wanted(written: list[str]) -> list[str]:
     return telling or written
 
 
-def _all(text: str, known: _Terms) -> list[str]:
-    found: list[str] = []
-    for several in map(known.__getitem__, words(text)):
-        found += several
-    for word in _mended(text):
-        found += known[word]
-    return found
+def _joined(cut_words: list[str], known: _Terms) -> str:
+    return " ".join(map(known.__getitem__, cut_words))
 
 
 def _mended(text: str) -> list[str]:
     """Words that a hyphen cuts at a line's end, in one piece."""
-    if "\n" not in text:
-        return []
     return [first + second for first, second in _CUT.findall(text) if not second[0].isupper()]
 
 
-class _Terms(dict[str, tuple[str, ...]]):
-    """A word's terms, made when first asked for."""
+class _Terms(dict[str, str]):
+    """A word's terms, joined by blanks; made when first asked for."""
 
     def __init__(self, stem: Callable[[str], str]) -> None:
         super().__init__()
         self._stem = stem
 
-    def __missing__(self, word: str) -> tuple[str, ...]:
+    def __missing__(self, word: str) -> str:
+        if is_unspaced(word):
+            return " ".join(_pairs(fold_long(word)))
         found = self._of(word)
-        if len(word) <= _LONG and not is_unspaced(word):
+        if len(word) <= _LONG:
             if len(self) >= _REMEMBERED:
                 self.clear()
             self[word] = found
         return found
 
-    def _of(self, word: str) -> tuple[str, ...]:
+    def _of(self, word: str) -> str:
         if word.isascii():
-            return (self._stem(word.lower()),)
-        if is_unspaced(word):
-            return tuple(_pairs(fold_long(word)))
+            return self._stem(word.lower())
         found: list[str] = []
         for part in words(fold(word)):  # mostly one; ligatures and fractions fall apart
             found += _pairs(part) if is_unspaced(part) or _is_hangul(part) else [self._stem(part)]
-        return tuple(found)
+        return " ".join(found)
 
 
 def _is_hangul(word: str) -> bool:
@@ -126,7 +130,7 @@ def _is_hangul(word: str) -> bool:
 
 def _pairs(run: str) -> list[str]:
     letters = clusters(run)
-    return letters + [first + second for first, second in zip(letters, letters[1:], strict=False)]
+    return letters + [first + second for first, second in pairwise(letters)]
 
 
 @cache

@@ -1,11 +1,11 @@
 """Words: runs of letters, digits and the marks that belong to them, in every script.
 
-A vowel sign or a virama (Unicode's category M) is part of its word, and so are soft hyphens and joiners. Apostrophes, hyphens and
-underscores end a word. Scripts that are written without blanks (Han, kana, Thai, Lao, Khmer, Burmese ...) give one run from blank to
-blank; ``terms`` cuts it further.
+A vowel sign or a virama (Unicode's category M) is part of its word, and so are soft hyphens and joiners. Apostrophes, hyphens
+and underscores end a word. Scripts that are written without blanks (Han, kana, Thai, Lao, Khmer, Burmese ...) give one run from
+blank to blank; ``terms`` cuts it further.
 
-Text without combining marks and with letters below U+0300 only, nearly all English, takes a path by ``re``, which is several times
-faster than that by ``regex``.
+Text without combining marks and with letters below U+0300 only, nearly all English, takes a path by ``re``, which is several
+times faster than that by ``regex``.
 """
 
 from __future__ import annotations
@@ -20,8 +20,11 @@ if TYPE_CHECKING:
 
 _SIMPLE = re.compile(r"[^\W_]+")
 _NEEDS_MORE = re.compile("[\u00ad\u0300-\u1fff\u200b-\u200f\u2c00-\U0010ffff]")
-# letters whose words only a dictionary or a reader can tell apart: Unicode's line breaking class SA, and ideographs and kana
-UNSPACED = r"\p{Line_Break=SA}\p{Han}\p{Hiragana}\p{Katakana}\p{Bopomofo}\p{Yi}\p{Nushu}\p{Tangut}\u3005\u3007\u303b\u30fc\uff70\uff9e\uff9f"
+# letters whose words only a dictionary or a reader can tell apart: Unicode's line breaking class SA, ideographs, kana
+UNSPACED = (
+    r"\p{Line_Break=SA}\p{Han}\p{Hiragana}\p{Katakana}\p{Bopomofo}\p{Yi}\p{Nushu}\p{Tangut}"
+    r"\u3005\u3007\u303b\u30fc\uff70\uff9e\uff9f"
+)
 _OTHER = r"\p{L}\p{N}\p{M}\u00ad\u200c\u200d"
 _HEBREW_MARK = r"(?<=\p{Hebrew})[\"'’\u05f3\u05f4](?=\p{Hebrew})"  # inside an abbreviation, as in צה"ל
 
@@ -76,7 +79,14 @@ def _classes() -> tuple[Any, Any]:
 @cache
 def _cluster() -> re.Pattern[str]:
     """A letter with its marks; for the blocks in which scripts without blanks have theirs."""
-    blocks = ((0x0300, 0x0370), (0x0E00, 0x1100), (0x1700, 0x1B80), (0x3000, 0x3100), (0xA900, 0xAB00), (0x11700, 0x11750))
+    blocks = (
+        (0x0300, 0x0370),
+        (0x0E00, 0x1100),
+        (0x1700, 0x1B80),
+        (0x3000, 0x3100),
+        (0xA900, 0xAB00),
+        (0x11700, 0x11750),
+    )
     marks = "".join(
         chr(code) for first, end in blocks for code in range(first, end) if unicodedata.category(chr(code))[0] == "M"
     )

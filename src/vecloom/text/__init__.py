@@ -1,0 +1,11 @@
+"""Words, sentences and normal forms of text in every script: one notion of each, for all that counts, indexes or shows them."""
+
+from vecloom.text.folding import fold
+from vecloom.text.languages import LANGUAGES, language_of
+from vecloom.text.terms import cut, joined_stems, query_stems, stems, terms
+from vecloom.text.words import has_words, is_unspaced, spans, words
+
+__all__ = [
+    "LANGUAGES", "cut", "fold", "has_words", "is_unspaced", "joined_stems", "language_of", "query_stems", "spans",
+    "stems", "terms", "words",
+]  # fmt: skip
