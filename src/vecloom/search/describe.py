@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from vecloom.search import wording
+from vecloom.search import word_terms
 from vecloom.search.results import IndexInfo
 from vecloom.search.schema import KEY, POSITION
 from vecloom.search.snapshot import Snapshot
@@ -34,7 +34,7 @@ def describe(folder: Path, snapshot: Snapshot) -> IndexInfo:
         vecloom=known.vecloom,
         format=known.format,
         languages=known.languages,
-        lacks="" if snapshot.store.has_terms else wording.LACKS,
+        lacks="" if snapshot.store.has_terms else word_terms.LACKS,
     )
 
 

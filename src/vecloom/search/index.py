@@ -24,7 +24,7 @@ from vecloom.data import Chunker
 from vecloom.data.records import Scalar
 from vecloom.encoders.protocol import Encoder, Progress, Vectors
 from vecloom.errors import ModelMismatchError, UsageError, from_os_error
-from vecloom.search import fetch, maintain, metadata, schema, store, wording
+from vecloom.search import fetch, maintain, metadata, schema, store, word_terms
 from vecloom.search.describe import describe
 from vecloom.search.exact import Scores, unit
 from vecloom.search.facets import Facets, facets
@@ -106,7 +106,7 @@ class Index:
             table=name,
             created=metadata.now(),
             vecloom=__version__,
-            words=wording.RULES,
+            words=word_terms.RULES,
         )
         with writer_lock(folder, lock_timeout):
             table = store.create(folder / name, encoder.dim)
@@ -200,7 +200,7 @@ class Index:
             StoreError: another process writes and does not end.
             OutputError: the disk is full or read-only; earlier batches stay.
         """
-        wording.check(language)
+        word_terms.check(language)
         encoder = self._needs_encoder("add documents")
         with self._writing():
             chunker = Chunker(encoder.tokenizer, self._metadata.chunk_tokens, self._metadata.overlap)

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vecloom.encoders.protocol import Vectors
-from vecloom.search import ann, exact, wording
+from vecloom.search import ann, exact, word_terms
 from vecloom.search import vectors as vector_file
 from vecloom.search.exact import Mask, Scores
 from vecloom.search.metadata import Metadata
@@ -162,7 +162,7 @@ class Snapshot:
     def words(self, query: str, k: int, where: str | None) -> Ranked:
         """The ``k`` best rows by BM25: offsets and scores, best first; ties in order of age."""
         if self.store.has_terms:
-            query = wording.query_terms(query, self.metadata.languages)
+            query = word_terms.query_terms(query, self.metadata.languages)
         if not query:  # nothing but punctuation
             self.allowed(where)
             return np.empty(0, np.int64), np.empty(0, np.float32)

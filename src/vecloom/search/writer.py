@@ -16,7 +16,7 @@ import numpy as np
 from vecloom.data import Chunk, Document, Scalar, content_hash
 from vecloom.encoders.protocol import Encoder, Progress, Vectors
 from vecloom.errors import DataError, ModelError
-from vecloom.search import schema, wording
+from vecloom.search import schema, word_terms
 from vecloom.search.results import AddReport
 from vecloom.search.store import Store, widen
 from vecloom.text import cut
@@ -199,11 +199,11 @@ class Adder:
         """Terms of each passage; languages that are new are made known before anything is stemmed in them."""
         usual = self.languages[0] if self.languages else ""
         words = [cut(passage) for passage in passages]
-        chosen = [self.language] * len(words) if self.language else wording.languages_of(words, usual)
+        chosen = [self.language] * len(words) if self.language else word_terms.languages_of(words, usual)
         if new := tuple(name for name in dict.fromkeys(chosen) if name not in self.languages):
             self.languages += new
             self.met(self.languages)
-        return wording.terms_of(words, chosen)
+        return word_terms.terms_of(words, chosen)
 
 
 def encode(encoder: Encoder, chunks: list[Chunk]) -> Vectors:

@@ -8,7 +8,7 @@ import pytest
 
 from vecloom.errors import UsageError
 from vecloom.search import Index, schema
-from vecloom.search.wording import languages_of
+from vecloom.search.word_terms import languages_of
 from vecloom.text import cut
 
 FRENCH = "La maison est dans la rue et les enfants ne sont pas à la plage avec elle."
