@@ -107,6 +107,12 @@ def decode_file(data: bytes, source: Source, context: Context, encoding: str | N
     return text.removeprefix("\ufeff").replace("\n\ufeff", "\n")
 
 
+def superset(name: str) -> str:
+    """The encoding that is meant where pages and mails name one: "latin-1" is read as Windows-1252."""
+    name = name.strip().lower()
+    return _SUPERSETS.get(name, name)
+
+
 def declared_html_encoding(data: bytes) -> str | None:
     """What a page declares (<meta charset>, an XML declaration), as a codec of Python; None where it is UTF-8 anyway."""
     from bs4.dammit import EncodingDetector

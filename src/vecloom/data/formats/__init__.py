@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
 from vecloom.data.context import Context, Source
-from vecloom.data.formats import delimited, html, json_file, json_lines, markup, parquet, pdf, plain, python, word
+from vecloom.data.formats import (
+    delimited,
+    html,
+    json_file,
+    json_lines,
+    mail,
+    markup,
+    mbox,
+    parquet,
+    pdf,
+    python,
+    word,
+)
 from vecloom.data.records import Document
 
 Markup: TypeAlias = Literal["none", "markdown", "rst"]
@@ -32,7 +45,7 @@ class Format:
 
 
 FORMATS: dict[str, Format] = {
-    ".txt": Format(plain.read, packed=True),
+    ".txt": Format(mbox.read_text, packed=True),
     ".md": Format(markup.read_markdown, markup="markdown"),
     ".markdown": Format(markup.read_markdown, markup="markdown"),
     ".rst": Format(markup.read_rst, markup="rst"),
@@ -40,6 +53,9 @@ FORMATS: dict[str, Format] = {
     ".htm": Format(html.read, markup="markdown"),
     ".py": Format(python.read),
     ".pdf": Format(pdf.read),
+    ".eml": Format(mail.read, packed=True),
+    ".emlx": Format(mail.read),
+    ".mbox": Format(mbox.read, packed=True, records=True),
     ".docx": Format(word.read, markup="markdown"),
     ".json": Format(json_file.read, packed=True, records=True),
     ".jsonl": Format(json_lines.read, packed=True, records=True),
@@ -49,6 +65,7 @@ FORMATS: dict[str, Format] = {
     ".parquet": Format(parquet.read, records=True),
 }
 PACKED = (".gz", ".zst")
+_MAILDIR = re.compile(r"\d{6,}[._]")  # such names begin with the second of delivery
 
 
 def format_of(name: str) -> Format | None:
@@ -58,6 +75,10 @@ def format_of(name: str) -> Format | None:
     True
     """
     path = Path(name)
+    if path.parent.name in ("cur", "new") and _MAILDIR.match(path.name):
+        return FORMATS[".eml"]
+    if path.name == "mbox":  # as Apple Mail exports it, in a folder NAME.mbox
+        return FORMATS[".mbox"]
     suffix = path.suffix.lower()
     if suffix in PACKED:
         inner = FORMATS.get(Path(path.stem).suffix.lower())
