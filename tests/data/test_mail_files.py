@@ -193,6 +193,20 @@ def test_a_file_that_is_not_a_mail_is_said(inputs):
         inputs.read("a.eml", "just words\n")
 
 
+def test_folders_of_a_maildir_are_read_though_their_names_begin_with_a_dot(inputs):
+    box = mailbox.Maildir(inputs.folder / "Mail")
+    box.add(message("Inbox"))
+    box.add_folder("Sent").add(message("Sent"))
+    assert sorted(document.title for document in inputs.read_folder()) == ["Inbox", "Sent"]
+
+
+def test_a_thunderbird_folder_without_suffix_is_read_as_mails(inputs):
+    inputs.write("Inbox", "From - Thu Jan  1 09:30:00 2015\nSubject: One\n\nx\n")
+    inputs.write("Inbox.msf", b"\0index")
+    assert [document.title for document in inputs.read_folder()] == ["One"]
+    assert [document.title for document in inputs.read("Inbox")] == ["One"]
+
+
 # mbox
 
 

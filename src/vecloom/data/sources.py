@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 from vecloom.data.context import Source
 from vecloom.data.decoding import SNIFF, is_binary
-from vecloom.data.formats import FORMATS, format_of
+from vecloom.data.formats import FORMATS, format_of, maildir_part, mbox
 from vecloom.data.names import STDIN, file_of, normal, shown
 from vecloom.data.prose import is_prose
 from vecloom.data.report import ReadReport
@@ -192,7 +192,7 @@ class _Finder:
             return
         for name in names:
             path, part = normal(os.path.join(folder, name)), os.path.join(below, name)
-            if name.startswith("."):
+            if name.startswith(".") and not _is_maildir(path):
                 self.report.leave_out("hidden", shown(path))
             elif not os.path.isdir(path):
                 yield from self._file(path, part)
@@ -243,7 +243,8 @@ class _Finder:
         """Whether a file found in a folder is to be read; counts it where it is not."""
         try:
             regular = stat.S_ISREG(os.stat(path).st_mode)
-            if regular and (format_of(path) is not None or is_prose(path)):
+            half_delivered = maildir_part(Path(path)) == "tmp"
+            if regular and not half_delivered and (format_of(path) is not None or _reads_as_text(path)):
                 return True
             binary = regular and is_binary(_head(path))
         except OSError as error:
@@ -271,6 +272,16 @@ def _between(folder: str, path: str) -> Iterator[str]:
     for part in os.path.relpath(path, folder).split(os.sep)[:-1]:
         at = os.path.join(at, part)
         yield at
+
+
+def _reads_as_text(path: str) -> bool:
+    """Whether a file of unknown format is a folder of mails (Thunderbird gives these no suffix), or prose."""
+    return mbox.is_mbox(_head(path)) or is_prose(path)
+
+
+def _is_maildir(folder: str) -> bool:
+    """Whether a folder holds mails; those below another of its kind have names that begin with a dot."""
+    return all(os.path.isdir(os.path.join(folder, part)) for part in ("cur", "new", "tmp"))
 
 
 def _head(path: str) -> bytes:

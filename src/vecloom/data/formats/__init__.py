@@ -68,6 +68,12 @@ PACKED = (".gz", ".zst")
 _MAILDIR = re.compile(r"\d{6,}[._]")  # such names begin with the second of delivery
 
 
+def maildir_part(path: Path) -> str:
+    """The part of a Maildir that a mail is in: cur, new or tmp (half delivered); "" if it does not look like one."""
+    part = path.parent.name
+    return part if part in ("cur", "new", "tmp") and _MAILDIR.match(path.name) else ""
+
+
 def format_of(name: str) -> Format | None:
     """Return the format of a file by its name, or None where there is none.
 
@@ -75,7 +81,7 @@ def format_of(name: str) -> Format | None:
     True
     """
     path = Path(name)
-    if path.parent.name in ("cur", "new") and _MAILDIR.match(path.name):
+    if maildir_part(path) in ("cur", "new"):
         return FORMATS[".eml"]
     if path.name == "mbox":  # as Apple Mail exports it, in a folder NAME.mbox
         return FORMATS[".mbox"]
