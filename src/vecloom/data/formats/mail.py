@@ -72,7 +72,7 @@ def document(data: bytes, source: Source, context: Context, number: int | None =
         number: which mail of its file it is (1-based); None if it is the only one.
         sent: when, for a mail that does not say so itself (ISO 8601).
     """
-    message = cast(EmailMessage, message_from_bytes(data, policy=policy.default))
+    message = message_from_bytes(data, policy=policy.default)
     found = _Found(source, context)
     _collect(message, found, 0)
     fields: dict[str, Scalar] = {name: value for name, key in _HEADERS.items() if (value := header(message, key))}
