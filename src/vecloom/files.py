@@ -15,12 +15,17 @@ from typing import Any
 from vecloom.errors import OutputError, UsageError
 
 
-def cache_dir(*parts: str) -> Path:
-    """Return (and make) a folder below vecloom's cache: ``$VECLOOM_CACHE`` or the system's user cache."""
+def cache_place(*parts: str) -> Path:
+    """A folder below vecloom's cache, ``$VECLOOM_CACHE`` or the system's user cache, which may not be there."""
     import platformdirs
 
     root = os.environ.get("VECLOOM_CACHE") or platformdirs.user_cache_dir("vecloom", appauthor=False)
-    folder = Path(root, *parts)
+    return Path(root, *parts)
+
+
+def cache_dir(*parts: str) -> Path:
+    """Return (and make) a folder below vecloom's cache."""
+    folder = cache_place(*parts)
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 

@@ -73,8 +73,14 @@ class Desk:
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Write: all of the block or nothing. Writers take turns from its beginning on, so what it reads stays true."""
+        """Write: all of the block or nothing. Writers take turns from its beginning on, so what it reads stays true.
+
+        Within another one it is a part of that.
+        """
         connection = self.db
+        if connection.in_transaction:
+            yield connection
+            return
         connection.execute("BEGIN IMMEDIATE")
         try:
             yield connection

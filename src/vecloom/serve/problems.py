@@ -9,6 +9,7 @@ says, vecloom's own errors) into one of them. What went wrong inside is logged, 
 from __future__ import annotations
 
 import logging
+import sqlite3
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -19,6 +20,7 @@ from vecloom.errors import (
     DataError,
     DeskError,
     DocumentNotFoundError,
+    OutputError,
     StoreBusyError,
     TokenError,
     UsageError,
@@ -42,6 +44,8 @@ OPENAI_CODES = {
     429: "rate_limit_exceeded",
     503: "not_ready",
 }
+CANNOT_WRITE = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
+FULL = "The server's disk is full or read-only: nothing was saved."
 TEI_TYPES = {413: "Validation", 422: "Validation", 424: "Backend", 429: "Overloaded", 500: "Backend", 503: "Unhealthy"}
 
 
@@ -107,10 +111,22 @@ def from_error(error: VecloomError) -> Problem:
         return Problem(403, str(error))
     if isinstance(error, DeskError):
         return Problem(404, str(error))
+    if isinstance(error, OutputError):
+        return Problem(507, FULL)
     if isinstance(error, StoreBusyError):
         return Problem(
             503, "Another process writes to this index; try again.", code="busy", headers={"Retry-After": "5"}
         )
+    return Problem(500, "The server failed; its log says where.")
+
+
+def from_database(error: sqlite3.Error) -> Problem:
+    """What a client is told of a write to the desk that failed; the desk is as it was before."""
+    what = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
+    if what in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return Problem(503, "Another process writes to the desk; try again.", headers={"Retry-After": "5"})
+    if what in CANNOT_WRITE:
+        return Problem(507, FULL)
     return Problem(500, "The server failed; its log says where.")
 
 
@@ -148,10 +164,15 @@ def install(app: FastAPI, answer: Answer) -> None:
         assert isinstance(error, RequestValidationError)
         return await answer(request, invalid(request.url.path, error.errors()))
 
+    async def on_database(request: Request, error: Exception) -> Response:
+        assert isinstance(error, sqlite3.Error)
+        log.error("the desk could not be read or written", exc_info=error)
+        return await answer(request, from_database(error))
+
     async def on_error(request: Request, error: Exception) -> Response:
         assert isinstance(error, VecloomError)
         problem = from_error(error)
-        if problem.status == 500:
+        if problem.status in (500, 507):
             log.error("a request failed", exc_info=error)
         return await answer(request, problem)
 
@@ -159,6 +180,7 @@ def install(app: FastAPI, answer: Answer) -> None:
     app.add_exception_handler(HTTPException, on_http)
     app.add_exception_handler(RequestValidationError, on_invalid)
     app.add_exception_handler(VecloomError, on_error)
+    app.add_exception_handler(sqlite3.Error, on_database)
 
 
 def invalid(path: str, errors: Any) -> Problem:

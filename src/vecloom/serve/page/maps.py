@@ -9,19 +9,21 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from vecloom.files import atomic_path, cache_dir, text_digest, write_text
+from vecloom.files import atomic_path, cache_place, text_digest, write_text
 from vecloom.search import Index
 from vecloom.serve.page import projection
 from vecloom.serve.page.projection import Layout
 
 MOST_POINTS = 500_000
 TEXT = 400  # characters of a chunk that are read for labels
+FULL_DISK = 75  # exit code: nothing can be written
 
 
 @dataclass
@@ -29,6 +31,7 @@ class Maps:
     """The maps of a server's indexes; make them with ``state``, read them with ``layout``."""
 
     _running: dict[Path, subprocess.Popen[bytes]] = field(default_factory=dict)
+    _failed: dict[Path, str] = field(default_factory=dict)
     _read: dict[Path, Layout] = field(default_factory=dict)
 
     def state(self, index: Index) -> dict[str, Any]:
@@ -36,19 +39,26 @@ class Maps:
         file = place(index)
         if file.is_file():
             return {"state": "ready", "progress": 1.0}
-        trouble = file.with_suffix(".failed")
+        if file not in self._failed:
+            self._look_after(index, file)
+        if file in self._failed:
+            return {"state": "failed", "progress": 0.0, "trouble": self._failed[file]}
+        progress = _beside(file, ".progress")
+        return {"state": "computing", "progress": float(progress or 0.0)}
+
+    def _look_after(self, index: Index, file: Path) -> None:
+        """Begin, or see how it ended. A failure is remembered until the server ends or the index changes."""
         running = self._running.get(file)
-        if running is None and not trouble.is_file():
+        if running is None:
             command = [sys.executable, "-m", "vecloom.serve.page.maps", str(index.path), str(file)]
             self._running[file] = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        elif running is not None and running.poll() is not None:
+        elif running.poll() is not None:
             del self._running[file]
-            if not trouble.is_file() and not file.is_file():
-                write_text(trouble, f"The process that made the map ended with code {running.returncode}.")
-        if trouble.is_file() and file not in self._running:
-            return {"state": "failed", "progress": 0.0, "trouble": trouble.read_text(encoding="utf-8")}
-        progress = file.with_suffix(".progress")
-        return {"state": "computing", "progress": float(progress.read_text()) if progress.is_file() else 0.0}
+            if not file.is_file():
+                told = f"The process that made the map ended with code {running.returncode}."
+                if running.returncode == FULL_DISK:
+                    told = "The disk is full or read-only."
+                self._failed[file] = _beside(file, ".failed") or told
 
     def layout(self, index: Index) -> Layout | None:
         """The finished map, or None."""
@@ -66,8 +76,16 @@ class Maps:
 
 
 def place(index: Index) -> Path:
-    """Where the map of this state of the index is kept."""
-    return cache_dir("maps") / f"{text_digest(f'{index.path.resolve()} {index.state}')[:24]}.npz"
+    """Where the map of this state of the index is kept; the folder may not be there yet."""
+    return cache_place("maps") / f"{text_digest(f'{index.path.resolve()} {index.state}')[:24]}.npz"
+
+
+def _beside(file: Path, suffix: str) -> str:
+    """What the process wrote beside its result, or ""."""
+    try:
+        return file.with_suffix(suffix).read_text(encoding="utf-8")
+    except OSError:
+        return ""
 
 
 def make(folder: Path, out: Path) -> None:
@@ -87,17 +105,23 @@ def make(folder: Path, out: Path) -> None:
     made = projection.layout(keys, vectors, [str(texts[key])[:TEXT] for key in keys.tolist()], step)
     with atomic_path(out) as temporary:
         np.savez(temporary, keys=made.keys, xy=made.xy, clusters=made.clusters, labels=json.dumps(list(made.labels)))
-    progress.unlink(missing_ok=True)
 
 
 def main() -> None:
-    """Make the map that the command line names; leave a sentence where that fails."""
+    """Make the map that the command line names; where that fails, leave a sentence, or say so by the exit code."""
     folder, out = (Path(argument) for argument in sys.argv[1:])
+    failed = out.with_suffix(".failed")
     try:
+        failed.unlink(missing_ok=True)
         make(folder, out)
+    except OSError:
+        sys.exit(FULL_DISK)
     except Exception as error:
-        write_text(out.with_suffix(".failed"), str(error))
+        write_text(failed, str(error))
         raise
+    finally:
+        with suppress(OSError):
+            out.with_suffix(".progress").unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from vecloom.errors import UsageError, VecloomError
 from vecloom.serve.page.rendering import HEADERS, inside, told, trouble
 from vecloom.serve.problems import Problem, from_error
 from vecloom.serve.room.papers import Papers
+from vecloom.serve.room.post import Post
 from vecloom.serve.room.room import Room
 from vecloom.serve.room.visitors import SESSION, Visitor, check_form, room_of, visitor_of, who
 
@@ -146,23 +147,25 @@ def subscribe(room: Room, visitor: Visitor, given: Given) -> Done:
     reader, name = _reader(visitor), room.names[_index(room, given)]
     if where := given.get("where", ""):
         room.library[name].select(where)  # what does not fit is told now, not by the first digest
-    made = subscriptions.subscribe(
-        room.desk,
-        reader,
-        name,
-        given.get("kind", "query"),  # type: ignore[arg-type]
-        given.get("query", ""),
-        now=room.now(),
-        filters=where,
-        mode=given.get("mode", "vector"),  # type: ignore[arg-type]
-        period=given.get("period", "daily"),  # type: ignore[arg-type]
-        threshold=_number(given, "threshold", float),
-        max_items=_number(given, "most", int) or 10,
-        hour=8 if (hour := _number(given, "hour", int)) is None else hour,
-        timezone=given.get("timezone") or "UTC",
-    )
-    if given.get("email"):
-        address(room, visitor, given)
+    with room.desk.transaction():  # both or none
+        made = subscriptions.subscribe(
+            room.desk,
+            reader,
+            name,
+            given.get("kind", "query"),  # type: ignore[arg-type]
+            given.get("query", ""),
+            now=room.now(),
+            filters=where,
+            mode=given.get("mode", "vector"),  # type: ignore[arg-type]
+            period=given.get("period", "daily"),  # type: ignore[arg-type]
+            threshold=_number(given, "threshold", float),
+            max_items=_number(given, "most", int) or 10,
+            hour=8 if (hour := _number(given, "hour", int)) is None else hour,
+            timezone=given.get("timezone") or "UTC",
+        )
+        post = _enrol(room, visitor, given) if given.get("email") else None
+    if post is not None:
+        post.send_soon()
     return Done({"subscription": made.id}, f"/desk#s{made.id}")
 
 
@@ -175,13 +178,17 @@ def _number(given: Given, name: str, kind: Callable[[str], Any]) -> Any:
 
 def address(room: Room, visitor: Visitor, given: Given) -> Done:
     """Where the local reader's mails go; a mail asks first."""
+    _enrol(room, visitor, given).send_soon()
+    return Done({"asked": given.get("email", "")}, "/desk?told=asked")
+
+
+def _enrol(room: Room, visitor: Visitor, given: Given) -> Post:
     if visitor.multi_user:
         raise Problem(400, "Your mails go to the address that you log in with.")
     if room.post is None:
         raise Problem(400, "This server sends no mails: VECLOOM_MAIL_FROM and VECLOOM_BASE_URL are not set.")
     readers.enrol(room.desk, room.post.sender, given.get("email", ""), room.now(), as_local=True)
-    room.post.send_soon()
-    return Done({"asked": given.get("email", "")}, "/desk?told=asked")
+    return room.post
 
 
 def subscription(room: Room, visitor: Visitor, given: Given) -> Done:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import dataclass
@@ -12,6 +14,7 @@ from vecloom.desk.trending import Interest
 from vecloom.serve.problems import Problem
 
 PATIENCE = 0.5  # seconds that a page waits for a newer list before it shows the last one
+log = logging.getLogger("vecloom.serve")
 SORTS = {"trending": "Trending", "for_you": "For you"}
 
 
@@ -114,6 +117,9 @@ class Papers:
         return items.find(self.desk, self.name, doc_id)
 
     def viewed(self, doc_id: str) -> None:
-        """The reader opened a document; those who did not log in are not counted."""
+        """The reader opened a document; those who did not log in are not counted, nor is anybody where nothing can be written."""
         if self.reader is not None and (found := items.by_doc_ids(self.desk, self.name, [doc_id])):
-            marks.view(self.desk, self.reader, found[doc_id].id, self.now)
+            try:
+                marks.view(self.desk, self.reader, found[doc_id].id, self.now)
+            except sqlite3.OperationalError:
+                log.exception("a view was not counted")

@@ -8,11 +8,12 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib import import_module
 from os import PathLike
 
-from vecloom.desk import Desk, IndexSource, Sender, for_you, readers, sender_settings, smtp_settings, sync
+from vecloom.desk import Desk, IndexSource, Sender, for_you, readers, sender_settings, smtp_settings, sync, tokens
 from vecloom.desk.mail import is_allowed, pattern
 from vecloom.desk.sources import name_of
 from vecloom.errors import UsageError, VecloomError
@@ -94,7 +95,9 @@ class Room:
         post = Post(desk, sender, settings, seconds) if sender and settings else None
         patterns = [pattern(one) for one in allowed]
         room = cls(desk=desk, library=library, names=names, multi_user=multi_user, allowed=patterns, post=post)
-        sync(desk, library, seconds())
+        room.in_step()
+        with suppress(sqlite3.OperationalError):  # on a full disk pages can be read all the same
+            tokens.make(desk, "form", 0, seconds())  # makes the key, so that no page has to
         room._worker.submit(import_module, "sklearn.svm")  # seconds, which no reader should wait for
         return room
 

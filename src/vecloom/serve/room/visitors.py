@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -74,7 +75,10 @@ def recognise(room: Room, secret: str) -> Visitor:
         reader = readers.of_session(room.desk, secret, room.now())
         if reader is not None and not room.lets_in(reader.email):
             reader = None  # taken off the list since
-    form = tokens.make(room.desk, "form", reader.id if reader else NOBODY, room.now(), FORM_LASTS)
+    try:
+        form = tokens.make(room.desk, "form", reader.id if reader else NOBODY, room.now(), FORM_LASTS)
+    except sqlite3.OperationalError:
+        form = ""  # a new desk on a full disk has no key to sign with; pages can be read all the same
     return Visitor(reader, form, room.multi_user, room.post is not None, secret if reader else "")
 
 
