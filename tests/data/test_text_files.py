@@ -73,11 +73,11 @@ def test_right_to_left_and_emoji_come_through(inputs):
 
 
 def test_markdown_front_matter_becomes_fields(inputs):
-    text = "---\ntitle: 'Tea: a book'\nyear: 2021\ndraft: false\ntags: [a, b]\n  nested: x\n---\n# Brewing\n\nBoil."
+    text = "---\ntitle: 'Tea: a book'\nyear: 2021\ndraft: false\ntags: [a, b]\nnested: {x: 1}\n---\n# Brewing\n\nBoil."
     (document,) = inputs.read("a.md", text)
     assert document.text == "# Brewing\n\nBoil."
     assert document.title == "Tea: a book"
-    assert document.fields == {"year": 2021, "draft": False, "tags": "[a, b]"}
+    assert document.fields == {"year": 2021, "draft": False, "tags": '["a", "b"]', "nested": '{"x": 1}'}
 
 
 def test_markdown_title_is_the_first_heading(inputs):
