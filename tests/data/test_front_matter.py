@@ -1,5 +1,7 @@
 """Front matter of Markdown, in YAML and TOML."""
 
+from itertools import pairwise
+
 import pytest
 import yaml
 from hypothesis import given
