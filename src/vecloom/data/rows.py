@@ -1,22 +1,24 @@
 """Rows of a data file, one at a time: JSON lines, CSV, TSV or Parquet, the line formats also packed with gzip.
 
 A row is a dict with the place it stands at, so that an error about its values can name the line. A broken row is an error:
-working silently on part of a data set is worse than stopping.
+working silently on part of a data set is worse than stopping. Text is UTF-8, UTF-16 or UTF-32; cells stay text.
 """
 
 from __future__ import annotations
 
-import csv
 import gzip
+import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple, TextIO
+from typing import Any, NamedTuple, cast
 
+from vecloom.data.context import Context, Source
+from vecloom.data.decoding import SNIFF, wide_encoding
+from vecloom.data.formats.cells import Line, csv_rows, tsv_rows
 from vecloom.errors import DataError, first_line
 
 ENDINGS = (".jsonl", ".jsonl.gz", ".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")
-_CELL = 1 << 27
 
 
 class Read(NamedTuple):
@@ -41,45 +43,52 @@ def read(path: Path) -> Iterator[Read]:
         return
     try:
         with _opened(path) as stream:
-            yield from _json_lines(stream, path) if ".jsonl" in path.name.lower() else _cells(stream, path)
+            lines = _lines(stream)
+            yield from _json_lines(lines, path) if ".jsonl" in path.name.lower() else _cells(lines, path)
     except UnicodeDecodeError as error:
-        raise DataError(f"{path} is not UTF-8: {error.reason}.", "Convert it to UTF-8.") from error
+        name = error.encoding.upper()
+        raise DataError(f"{path} is not {name}: {error.reason}.", "Convert it to UTF-8.") from error
     except (EOFError, gzip.BadGzipFile) as error:
         raise DataError(f"{path} is broken gzip: {first_line(error)}.", "Pack it again.") from error
 
 
-def _opened(path: Path) -> TextIO:
+def _opened(path: Path) -> io.BufferedReader:
     if path.suffix.lower() == ".gz":
-        return gzip.open(path, "rt", encoding="utf-8-sig", newline="")
-    return path.open(encoding="utf-8-sig", newline="")
+        return io.BufferedReader(cast(io.RawIOBase, gzip.open(path, "rb")))
+    return path.open("rb")
 
 
-def _json_lines(stream: TextIO, path: Path) -> Iterator[Read]:
-    for number, line in enumerate(stream, start=1):
+def _lines(stream: io.BufferedReader) -> Iterator[Line]:
+    """Numbered lines without their ends and without byte order marks, also those that joined files bring along."""
+    text = io.TextIOWrapper(stream, encoding=wide_encoding(stream.peek(SNIFF)) or "utf-8", newline="")
+    for number, line in enumerate(text, start=1):
+        yield number, line.removeprefix("\ufeff").rstrip("\r\n")
+
+
+def _json_lines(lines: Iterator[Line], path: Path) -> Iterator[Read]:
+    for number, line in lines:
         if not line.strip():
             continue
         try:
             row = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise DataError(f"{path}:{number} is no JSON: {first_line(error)}.", "Correct the line.") from error
         if not isinstance(row, dict):
             raise DataError(f"{path}:{number} is no JSON object.", 'Write each row as {"column": value}.')
         yield Read(number, row)
 
 
-def _cells(stream: TextIO, path: Path) -> Iterator[Read]:
-    csv.field_size_limit(_CELL)
-    reader = csv.DictReader(stream, delimiter="\t" if ".tsv" in path.name.lower() else ",")
-    try:
-        for row in reader:
-            if None in row or None in row.values():
-                raise DataError(
-                    f"{path}:{reader.line_num} has another number of cells than the header.",
-                    "Correct it; check the quotes before it.",
-                )
-            yield Read(reader.line_num, dict(row))
-    except csv.Error as error:
-        raise DataError(f"{path}:{reader.line_num} is no CSV: {error}.", "Check the quotes from there on.") from error
+def _cells(lines: Iterator[Line], path: Path) -> Iterator[Read]:
+    is_tsv = ".tsv" in path.name.lower()
+    rows = tsv_rows(lines) if is_tsv else csv_rows(lines, Source(str(path)), Context(), lambda names: len(names) > 1)
+    _, header = next(rows, (0, []))
+    for number, cells in rows:
+        if len(cells) != len(header):
+            raise DataError(
+                f"{path}:{number} has another number of cells than the header.",
+                "Correct it; check the quotes before it.",
+            )
+        yield Read(number, dict(zip(header, cells, strict=True)))
 
 
 def _parquet(path: Path) -> Iterator[Read]:

@@ -173,9 +173,12 @@ def read_positions(task: str | PathLike[str]) -> dict[str, dict[str, float]]:
 
 
 def _query_positions(file: Path) -> dict[str, float]:
-    rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    rows = [json.loads(line) for line in file.read_text(encoding="utf-8-sig").split("\n") if line.strip()]
     places = {row["corpus-id"]: float(row["position"]) for row in rows}
-    judged = [line.split("\t") for line in (file.parent / "qrels.tsv").read_text(encoding="utf-8").splitlines()[1:]]
+    judged = [
+        line.split("\t")
+        for line in (file.parent / "qrels.tsv").read_text(encoding="utf-8").rstrip("\n").split("\n")[1:]
+    ]
     missing = [document for _, document, _ in judged if document not in places]
     if missing:
         raise DataError(f"{file} has no position for document {missing[0]!r}.", "Make the task again.")

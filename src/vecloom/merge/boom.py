@@ -113,7 +113,8 @@ def boom_update(base: Tensors | None, existing: Tensors, update: Tensors) -> dic
 
 def _lines(path: Path) -> list[str]:
     try:
-        return [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+        # not splitlines: a text may hold other line separators
+        return [line for line in path.read_text(encoding="utf-8-sig").split("\n") if line.strip()]
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"The data set {path} cannot be read: {error}.", "Give a file of JSON lines.") from error
 

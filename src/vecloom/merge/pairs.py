@@ -126,7 +126,8 @@ def _positive(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 
 def _rows(path: Path) -> Iterator[Mapping[str, Any]]:
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        # not splitlines: a text may hold other line separators
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"The probe set {path} cannot be read: {error}.", "Give a file of JSON lines.") from error
     for number, line in enumerate(lines, 1):

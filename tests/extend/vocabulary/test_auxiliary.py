@@ -87,16 +87,35 @@ def test_a_subword_is_the_mean_of_its_words_by_their_counts():
     assert not found[4].any()
 
 
-@pytest.mark.parametrize("header", ["", "2 3\n"])
-def test_word2vecs_text_format_is_read(header, tmp_path):
-    (tmp_path / "words.vec").write_text(f"{header}the 1 0 0\nwing 0 1 0.5\n", encoding="utf-8")
+@pytest.mark.parametrize("header", ["", "2 3\n", "2\t3\n", "word\tx\ty\tz\n", "\ufeff"])
+@pytest.mark.parametrize("between", [" ", "\t", "  "])
+def test_word2vecs_text_format_is_read(header, between, tmp_path):
+    rows = "the 1 0 0\nwing 0 1 0.5\n".replace(" ", between)
+    (tmp_path / "words.vec").write_text(f"{header}{rows}\r\n", encoding="utf-8")
     found = read_vectors(tmp_path / "words.vec")
     assert found.words == ("the", "wing")
     assert found.vectors.tolist() == [[1, 0, 0], [0, 1, 0.5]]
     assert found.counts.tolist() == [1, 0.5]
 
 
-@pytest.mark.parametrize("content", ["the 1 0\nwing 1\n", "the one two\n", ""])
+def test_words_with_blanks_and_words_that_are_numbers_are_read(tmp_path):
+    (tmp_path / "words.vec").write_text("3 2\n1995 1 0\nNew York 0 1\na\u00a0b 1 1 \n", encoding="utf-8")
+    assert read_vectors(tmp_path / "words.vec").words == ("1995", "New York", "a\u00a0b")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "the 1 0\nwing 1\n",
+        "the 1 0\nwing 1 2 3\n",
+        "the 1 0\nwing 1 nan\n",
+        "the one two\n",
+        "the\nwing\n",
+        "the,1,0\n",
+        "1 2\n",
+        "",
+    ],
+)
 def test_other_files_are_refused(content, tmp_path):
     (tmp_path / "words.vec").write_text(content)
     with pytest.raises(DataError, match=r"words\.vec"):

@@ -136,7 +136,7 @@ def _given(row: Row) -> Row:
 
 def _judgements(path: Path) -> Judgements:
     found: Judgements = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(path.read_text(encoding="utf-8-sig").split("\n"), start=1):
         parts = line.split("\t") if "\t" in line else line.split()
         if not line.strip() or (number == 1 and not _is_number(parts[-1])):
             continue

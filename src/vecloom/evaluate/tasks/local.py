@@ -24,13 +24,12 @@ import difflib
 import hashlib
 import re
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from vecloom.data.rows import ENDINGS
+from vecloom.data.rows import ENDINGS, read
 from vecloom.errors import DataError, UsageError
-from vecloom.evaluate.tasks.rows import Row, read_rows, split_file
+from vecloom.evaluate.tasks.rows import Row, split_file
 from vecloom.files import file_digest
 
 KINDS = {
@@ -271,23 +270,10 @@ def _splits(path: Path, kind: str, settings: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _first_row(path: Path) -> Row:
-    if ".jsonl" in path.suffixes and path.suffix != ".gz":
-        return _first_json(path)
-    return next(iter(read_rows(path)))
-
-
-def _first_json(path: Path) -> Row:
-    import json
-
-    with path.open(encoding="utf-8", errors="replace") as stream:
-        line = next(islice(filter(str.strip, stream), 1), "")
-    try:
-        row = json.loads(line)
-    except ValueError:
-        row = None
-    if not isinstance(row, dict):
-        raise DataError(f"{path}:1 is no JSON object.", "Write one row a line.")
-    return row
+    first = next(read(path), None)
+    if first is None:
+        raise DataError(f"{path} holds no rows.", "Give a file with rows.")
+    return first.values
 
 
 def is_rows(path: Path) -> bool:

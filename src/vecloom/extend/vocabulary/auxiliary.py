@@ -32,6 +32,7 @@ SMOOTHING = 0.75  # word2vec, for contexts
 RAREST = 2  # a unit seen once has the contexts of chance
 MOST_WORDS = 100_000
 _WORD = re.compile(r"\w+|[^\w\s]")
+_BLANKS = re.compile("[ \t]+")  # no others: words may hold a no-break space
 _CHUNK = 1 << 20
 _SWEEPS = 6  # power iterations of the decomposition; more change nothing in the third digit
 
@@ -80,29 +81,62 @@ def word_vectors(texts: Iterable[str], dimensions: int, seed: int = 0) -> WordVe
 
 
 def read_vectors(path: str | PathLike[str]) -> WordVectors:
-    """Read word2vec's and fastText's text format (.vec): a word and its numbers in each line, the commonest first.
+    """Read word2vec's, GloVe's and fastText's text format: a word and its numbers in each line, the commonest first.
 
-    Counts are guessed by Zipf's law from the order.
+    Blanks or tabs separate. A first line of two whole numbers (how many words, how many numbers each) or of column names is
+    not a word. A word may hold blanks. Counts are guessed by Zipf's law from the order.
 
     Raises:
         DataError: the file cannot be read, or a line has another number of numbers than the first.
     """
     words: dict[str, Vectors] = {}
+    width = 0
     try:
-        with Path(path).open(encoding="utf-8", errors="replace", newline="\n") as file:
+        with Path(path).open(encoding="utf-8-sig", errors="replace", newline="\n") as file:
             for number, line in enumerate(file, 1):
-                word, *values = line.rstrip().split(" ")
-                if number == 1 and len(values) == 1:
-                    continue  # the header: how many, and how long
-                vector = np.array(values, np.float32)
-                if words and len(vector) != len(next(iter(words.values()))):
-                    raise ValueError(f"line {number} has {len(vector)} numbers")
+                parts = _BLANKS.split(line.strip(" \t\r\n"))
+                if parts == [""]:
+                    continue
+                if number == 1 and _is_header(parts):
+                    width = int(parts[1]) if parts[1].isdecimal() else 0
+                    continue
+                width = width or _numbers(parts)
+                word, vector = _word_and_vector(parts, width, number)
                 words.setdefault(word, vector)
     except (OSError, ValueError) as error:
-        raise DataError(f"The word vectors {path} cannot be read: {error}.", "Give word2vec's text format.") from error
+        form = "Give word2vec's text format: a word and its numbers, with blanks or tabs between."
+        raise DataError(f"The word vectors {path} cannot be read: {error}.", form) from error
     if not words:
         raise DataError(f"There are no word vectors in {path}.", "Give word2vec's text format.")
     return WordVectors(tuple(words), np.stack(list(words.values())), 1.0 / np.arange(1, len(words) + 1))
+
+
+def _word_and_vector(parts: Sequence[str], width: int, number: int) -> tuple[str, Vectors]:
+    word, values = parts[:-width], parts[-width:]
+    if not width or not word or (len(word) > 1 and _numbers(parts) != width):
+        raise ValueError(f"line {number} has {_numbers(parts)} numbers behind a word{f', not {width}' * bool(width)}")
+    vector = np.array(values, np.float32)
+    if not np.isfinite(vector).all():
+        raise ValueError(f"line {number} has a number that is not finite")
+    return " ".join(word), vector
+
+
+def _numbers(parts: Sequence[str]) -> int:
+    """How many of a line's parts are numbers, from its end on, its first part aside."""
+    count = 0
+    for part in reversed(parts[1:]):
+        try:
+            float(part)
+        except ValueError:
+            break
+        count += 1
+    return count
+
+
+def _is_header(parts: Sequence[str]) -> bool:
+    """Whether a line counts words and numbers ("2 300") or names columns."""
+    counts = len(parts) == 2 and all(part.isdecimal() for part in parts)
+    return counts or (len(parts) > 1 and not _numbers(parts))
 
 
 def subword_vectors(words: WordVectors, surfaces: Surfaces) -> Vectors:
