@@ -55,7 +55,7 @@ def test_bad_records_are_listed_and_strict_stops(run, tmp_path):
     path = snapshot(tmp_path, LINE, {"id": "x"}, NEW)
     result = run("import", "arxiv", path, "-o", tmp_path / "out.jsonl")
     assert result.exit_code == 0
-    assert f"{path}, line 2: x has no title." in result.stdout
+    assert f"{path}, line 2: x has no title and no text." in result.stdout
     strict = run("import", "arxiv", path, "-o", tmp_path / "strict.jsonl", "--strict")
     assert strict.exit_code == 1
     assert not (tmp_path / "strict.jsonl").exists()
@@ -68,3 +68,77 @@ def test_wrong_calls(run, tmp_path):
     assert "is not a date" in run("import", "arxiv", path, "-o", "-", "--since", "soon").stderr
     assert run("import", "marc", path, "-o", "-").exit_code == 2
     assert "no file or folder" in run("import", "ris", tmp_path / "none", "-o", "-").stderr
+
+
+def test_a_year_alone_passes_since_and_what_is_left_out_is_told(run, tmp_path):
+    path = tmp_path / "refs.bib"
+    years = {"open": "2019", "older": "2018", "sep": "2019, month = sep", "may": "2019, month = may"}
+    entries = [f"@misc{{{key}, title = {{{key.title()}}}, year = {year}}}\n" for key, year in years.items()]
+    path.write_text("".join([*entries, "@misc{undated, title = {Undated}}\n"]), encoding="utf-8")
+    result = run("import", "bibtex", path, "-o", "-", "--since", "2019-06-01")
+    assert [json.loads(line)["id"] for line in result.stdout.splitlines()] == ["open", "sep"]
+    assert "2 older than 2019-06-01 left out: older (Older); may (May)" in result.stderr
+    assert "1 without a date left out: undated (Undated)" in result.stderr
+    told = json.loads(run("import", "bibtex", path, "-o", tmp_path / "x", "--since", "2019-06-01", "--json").stdout)
+    assert told["left_out"] == {"other_categories": 0, "older": 2, "undated": 1, "repeated": 0}
+
+
+def test_of_two_records_with_one_id_the_later_one_stays_and_this_is_said(run, tmp_path):
+    first, second = tmp_path / "first.bib", tmp_path / "second.bib"
+    first.write_text(
+        "@misc{a, title = {Old}}\n@misc{b, title = {Other}}\n@misc{c, title = {Third}}\n", encoding="utf-8"
+    )
+    second.write_text("@misc{a, title = {New and longer}}\n", encoding="utf-8")
+    for output in (tmp_path / "out.jsonl", "-"):
+        result = run("import", "bibtex", first, second, "-o", output)
+        lines = result.stdout if output == "-" else output.read_text(encoding="utf-8")
+        titles = [json.loads(line)["title"] for line in lines.splitlines()]
+        assert titles == ["Other", "Third", "New and longer"]
+        told = result.stderr if output == "-" else result.stdout
+        assert "3 records written" in told
+        assert "1 repeated id, the later record stays: a (New and longer)" in told
+    result = run("import", "bibtex", first, second, "-i", tmp_path / "index")
+    assert "1 repeated id, the later record stays: a (New and longer)" in result.stdout
+    assert Index.open(tmp_path / "index").document("a")[0].title == "New and longer"
+
+
+def test_a_file_that_gives_nothing_is_a_failure_and_leaves_nothing(run, tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_text("a,b\n1,2\n", encoding="utf-8")
+    for target in (("-o", tmp_path / "out"), ("-i", tmp_path / "index")):
+        result = run("import", "csv", path, *target)
+        assert result.exit_code == 1
+        assert "no column holds titles; it has a, b. Name one of them title" in result.stderr
+        assert not target[1].exists()
+
+
+def test_an_empty_file_and_a_strict_choice_are_not_failures(run, tmp_path):
+    (tmp_path / "empty.bib").write_bytes(b"")
+    result = run("import", "bibtex", tmp_path / "empty.bib", "-o", tmp_path / "out")
+    assert (result.exit_code, (tmp_path / "out").read_bytes()) == (0, b"")
+    assert "1 empty" in result.stdout
+    assert run("import", "arxiv", snapshot(tmp_path, LINE), "-o", "-", "--since", "2030").exit_code == 0
+
+
+def test_titles_alone_are_found(run, tmp_path):
+    path = tmp_path / "refs.bib"
+    path.write_text("@misc{a, title = {On the inversion of matrices}}\n", encoding="utf-8")
+    assert run("import", "bibtex", path, "-o", tmp_path / "out.jsonl").exit_code == 0
+    assert run("index", tmp_path / "out.jsonl", "-i", tmp_path / "index").exit_code == 0
+    assert Index.open(tmp_path / "index").document("a")[0].title == "On the inversion of matrices"
+
+
+def test_since_takes_dates_that_are_clear(run, tmp_path):
+    path = snapshot(tmp_path, LINE, NEW)
+    for text in ("03/04/2020", "May 2020", "2020-02-31", "2020-13-01", "x2020"):
+        assert "is not a date" in run("import", "arxiv", path, "-o", "-", "--since", text).stderr
+    for text in ("2023-06", "2024", "2024-01-31T10:00:00Z"):
+        assert "New" in run("import", "arxiv", path, "-o", "-", "--since", text).stdout
+
+
+def test_strict_advises_what_import_has(run, tmp_path):
+    path = tmp_path / "broken.bib"
+    path.write_text("@misc{a, title = {Open\n", encoding="utf-8")
+    result = run("import", "bibtex", path, "-o", "-", "--strict")
+    assert "--skip-bad" not in result.stderr
+    assert "leave such records out by leaving out --strict" in result.stderr

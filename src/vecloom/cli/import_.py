@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, TextIO
+from itertools import chain
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
@@ -14,8 +16,10 @@ from vecloom.cli import options, show
 
 if TYPE_CHECKING:
     from vecloom.data import Document, ReadReport
+    from vecloom.data.papers.choice import Repeats
 
 KINDS = ("arxiv", "bibtex", "ris", "csv", "rss", "feed")
+_ISO = re.compile(r"\d{4}(-\d{1,2}(-\d{1,2}(T.+)?)?)?", re.ASCII)
 
 
 @click.command("import", short_help="Take in papers: arXiv, BibTeX, RIS, CSV, RSS, Atom.")
@@ -59,44 +63,52 @@ def import_(
     """  # noqa: D301 - click wants the character \b, not a backslash
     from vecloom.data import ReadReport
     from vecloom.data.papers import read_papers
+    from vecloom.data.papers.choice import Choice, Repeats
 
     if (output is None) == (path is None):
         raise click.UsageError("Where to? Give either -o OUT or -i INDEX.")
     started, report = time.perf_counter(), ReadReport()
-    found = chosen(read_papers(kind, inputs, skip_bad=not strict, report=report), categories, _date(since))
-    done: dict[str, Any] = {"written": write(found, str(output))} if output else {}
+    choice, repeats = Choice(categories, _date(since)), Repeats()
+    found = something(read_papers(kind, inputs, skip_bad=not strict, report=report), report)
+    wanted = repeats.watch(choice.of(found))
+    done: dict[str, Any] = {"written": write(wanted, repeats, str(output))} if output else {}
     if path:
-        done = index(found, path, inputs, report, **model)
+        done = index(wanted, path, inputs, report, **model)
     done["seconds"] = round(time.perf_counter() - started, 3)
-    told = {"kind": kind, "output": path or output, **done, "read": report.as_dict()}
+    left_out = {**choice.as_dict(), "repeated": repeats.again.count}
+    told = {"kind": kind, "output": path or output, **done, "read": report.as_dict(), "left_out": left_out}
     quiet = output == "-"
     if as_json:
         show.as_json(told, err=quiet)
     else:
-        show.echo("\n".join(sentences(told, report)), err=quiet)
+        show.echo("\n".join(sentences(told, report, [*choice.sentences(), *repeats.sentences()])), err=quiet)
 
 
-def chosen(found: Iterator[Document], categories: tuple[str, ...], since: str) -> Iterator[Document]:
-    """Those of a category, or of one below it, and of a date and later; undated ones only where no date is asked for."""
-    for document in found:
-        of = str(document.fields.get("categories", "")).split("; ")
-        if categories and not any(one == name or one.startswith(f"{name}.") for one in of for name in categories):
-            continue
-        if since and str(document.fields.get("date", "")) < since:
-            continue
-        yield document
+def something(found: Iterator[Document], report: ReadReport) -> Iterator[Document]:
+    """Pass papers on.
+
+    Raises:
+        DataError: there were none, and something could not be read.
+    """
+    from vecloom.errors import DataError
+
+    yield from found
+    if not report.documents and (report.unreadable or report.bad_records):
+        more = report.unreadable + report.bad_records - 1
+        told = f"No paper could be read. {report.notes[0]}" + (f" And {more:,} more like this." if more else "")
+        raise DataError(told, "Check that the file is whole, and of the kind that was named.")
 
 
 def _date(text: str | None) -> str:
-    from vecloom.data.papers.record import iso_date
+    from vecloom.data.papers.dates import iso_date
 
     found = iso_date(text or "")
-    if text and not found:
+    if text and (not _ISO.fullmatch(text.strip()) or found.count("-") != min(text.split("T")[0].count("-"), 2)):
         raise click.UsageError(f"--since {text} is not a date. Write it as in 2024-01-31.")
     return found
 
 
-def write(found: Iterator[Document], output: str) -> int:
+def write(found: Iterator[Document], repeats: Repeats, output: str) -> int:
     """Write records as JSON lines, a file wholly or not at all; how many."""
     from pathlib import Path
 
@@ -104,20 +116,50 @@ def write(found: Iterator[Document], output: str) -> int:
     from vecloom.files import atomic_path
 
     if output == "-":
-        return _write(found, sys.stdout)
+        return _to_stdout(found, repeats)
     try:
-        with atomic_path(output) as temporary, temporary.open("w", encoding="utf-8") as file:
-            return _write(found, file)
+        with atomic_path(output) as temporary, temporary.open("w+b") as file:
+            return _write(found, repeats, file)
     except OSError as error:
         raise from_os_error(error, "writing the records", Path(output)) from error
 
 
-def _write(found: Iterator[Document], file: TextIO) -> int:
+def _to_stdout(found: Iterator[Document], repeats: Repeats) -> int:
+    """Print records once all are known: a later one may replace an earlier one."""
+    import shutil
+    import tempfile
+
+    with tempfile.TemporaryFile() as file:
+        written = _write(found, repeats, file)
+        file.seek(0)
+        shutil.copyfileobj(file, sys.stdout.buffer)
+        sys.stdout.flush()
+        return written
+
+
+def _write(found: Iterator[Document], repeats: Repeats, file: IO[bytes]) -> int:
     written = 0
     for document in found:
-        file.write(f"{as_line(document)}\n")
+        file.write(f"{as_line(document)}\n".encode())
         written += 1
-    return written
+    if repeats.lost:
+        _drop_lines(file, repeats.lost)
+    return written - len(repeats.lost)
+
+
+def _drop_lines(file: IO[bytes], dropped: set[int]) -> None:
+    """Take lines (from 0) out of a file, in place."""
+    file.seek(0)
+    number = end = 0
+    while line := file.readline():
+        place = file.tell()
+        if number not in dropped:
+            file.seek(end)
+            file.write(line)
+            end += len(line)
+            file.seek(place)
+        number += 1
+    file.truncate(end)
 
 
 def as_line(document: Document) -> str:
@@ -134,6 +176,9 @@ def index(
     from vecloom.cli.index import open_or_create
     from vecloom.cli.progress import bar
 
+    first = next(found, None)  # a file that gives nothing leaves no index behind
+    if first is not None:
+        found = chain([first], found)
     encoder = load(model.pop("model"), **model)
     opened = open_or_create(path, encoder, None, None)
     with bar("Importing", inputs, report) as drawn:
@@ -141,8 +186,8 @@ def index(
     return {name: value for name, value in asdict(added).items() if name != "seen"}
 
 
-def sentences(told: dict[str, Any], report: ReadReport) -> list[str]:
-    """Say what was done: counts, what was read, and each bad record."""
+def sentences(told: dict[str, Any], report: ReadReport, left_out: Sequence[str]) -> list[str]:
+    """Say what was done: counts, what was read, what was left out, and each bad record."""
     if "written" in told:
         counts = f"{show.count(told['written'], 'record')} written"
     else:
@@ -151,6 +196,7 @@ def sentences(told: dict[str, Any], report: ReadReport) -> list[str]:
     return [
         f"{told['output']}: {counts}, {told['seconds']:,.1f} s.",
         f"  read {report.summary()}",
+        *(f"  {sentence}" for sentence in left_out),
         *(f"  {note}" for note in report.notes),
         *([f"  and {more:,} more"] if more > 0 else []),
     ]

@@ -35,9 +35,6 @@ MAX_BYTES = 64 * 1024 * 1024
 """Longest line, and largest text file that is one document: beyond it a record is bad, so that memory stays bounded."""
 BUFFER = 1024 * 1024
 
-_SKIP = "Correct it, or leave such records out with --skip-bad."
-_SKIP_FILE = "Correct or remove it, or leave such files out with --skip-bad."
-
 
 @dataclass(frozen=True)
 class Source:
@@ -68,12 +65,14 @@ class Context:
         skip_bad: count bad records and files instead of stopping.
         lines: a .txt file is one document per line.
         report: the counts.
+        lenient: how a caller has bad records skipped, for what an error advises.
     """
 
     fields: FieldMap = field(default_factory=FieldMap)
     skip_bad: bool = False
     lines: bool = False
     report: ReadReport = field(default_factory=ReadReport)
+    lenient: str = "with --skip-bad"
     _met: set[Columns] = field(default_factory=set, init=False, repr=False)
 
     def bad_record(self, source: Source, line: int, what: str, todo: str = "", *, unit: str = "line") -> None:
@@ -91,7 +90,7 @@ class Context:
         """
         sentence = f"{source.name}, {unit} {line}: {what}"
         if not self.skip_bad:
-            raise DataError(sentence, todo or _SKIP)
+            raise DataError(sentence, todo or f"Correct it, or leave such records out {self.lenient}.")
         self.report.bad_records += 1
         self.report.note(sentence)
 
@@ -110,7 +109,7 @@ class Context:
         """
         sentence = f"{source.name}: {what}"
         if (source.explicit or always) and not self.skip_bad:
-            raise DataError(sentence, todo or _SKIP_FILE)
+            raise DataError(sentence, todo or f"Correct or remove it, or leave such files out {self.lenient}.")
         self.report.unreadable += 1
         self.report.note(sentence)
 

@@ -22,7 +22,7 @@ from vecloom.errors import first_line
 DELIMITERS = (",", ";", "\t")
 QUOTED_LINES = 1000  # of TSV that one quoted cell may span
 
-_CHECK_QUOTES = "Check the quotes from this line on, or leave such rows out with --skip-bad."
+_CHECK_QUOTES = "Check the quotes from this line on, or leave such rows out"
 _SEP = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
 _QUOTED = re.compile(r'"[^"]*"')
 
@@ -92,9 +92,11 @@ def csv_rows(lines: Iterator[Line], source: Source, context: Context, usable: Us
             number = numbered.taken[0][0]
             numbered.give_back()
             if not width:
-                context.bad_file(source, f"its header, line {number}: {bad}", _CHECK_QUOTES, always=True)
+                context.bad_file(
+                    source, f"its header, line {number}: {bad}", f"{_CHECK_QUOTES} {context.lenient}.", always=True
+                )
                 return
-            context.bad_record(source, number, bad, _CHECK_QUOTES)
+            context.bad_record(source, number, bad, f"{_CHECK_QUOTES} {context.lenient}.")
         elif cells:
             width = width or len(cells)
             yield numbered.taken[0][0], cells

@@ -72,7 +72,8 @@ def read_papers(
     if kind not in KINDS:
         raise UsageError(f"There is no importer {kind!r}.", f"Use one of {', '.join(KINDS)}.")
     check_inputs(inputs)
-    return _documents(kind, inputs, Context(skip_bad=skip_bad, report=report if report is not None else ReadReport()))
+    context = Context(skip_bad=skip_bad, lenient="by leaving out --strict", report=report or ReadReport())
+    return _documents(kind, inputs, context)
 
 
 def _documents(kind: str, inputs: Sequence[str], context: Context) -> Iterator[Document]:
@@ -80,6 +81,7 @@ def _documents(kind: str, inputs: Sequence[str], context: Context) -> Iterator[D
         context.report.files += 1
         try:
             with open_bytes(source, context) as stream:
+                context.report.empty_files += not stream.peek(1)
                 for document in KINDS[kind](stream, source, context):
                     context.report.documents += 1
                     yield document

@@ -14,7 +14,8 @@ from xml.etree.ElementTree import Element
 
 from vecloom.data.context import Context, Source
 from vecloom.data.fields import BadRecordError
-from vecloom.data.papers.record import Paper, abs_url, arxiv_id, iso_date, names, rfc_date
+from vecloom.data.papers.dates import iso_date, moment
+from vecloom.data.papers.record import Paper, abs_url, arxiv_id, names
 from vecloom.data.records import Document
 
 
@@ -70,7 +71,7 @@ def paper(record: Element) -> Paper:
 
 def _raw(found: Element, _identifier: str) -> Paper:
     versions = _all(found, "version")
-    date = rfc_date(_text(versions[0], "date")) if versions else ""
+    date = moment(_text(versions[0], "date")) if versions else ""
     # "A. B. One, C. Two and D. Three": free text, split where nearly everybody splits it
     authors = names(part for chunk in _text(found, "authors").split(" and ") for part in chunk.split(","))
     return _arxiv(found, authors, date, len(versions) or None)

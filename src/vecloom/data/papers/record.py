@@ -10,15 +10,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from urllib.parse import unquote
 
 from vecloom.data.fields import BadRecordError, clean
 from vecloom.data.records import Document, Scalar
 
 BETWEEN = "; "  # names hold commas and categories may hold spaces
 _ARXIV = re.compile(r"(?P<id>\d{4}\.\d{4,5}|[a-z-]+(?:\.[A-Z]{2})?/\d{7})(?:v(?P<version>\d+))?", re.ASCII)
-_PARTIAL = re.compile(r"(\d{4})(?:[-/](\d{1,2})(?:[-/](\d{1,2}))?)?(?![\d-])", re.ASCII)
+_DOI = re.compile(r"^\s*(?:https?://(?:dx\.)?doi\.org/|(?:info:)?doi[:/]?)?\s*(10\.\S+)", re.IGNORECASE)
+_NONE = re.compile(r"\A\W*no abstract(?: is)? available\W*\Z", re.IGNORECASE)  # what databases write instead of one
+HEADLINE = 80  # letters of a title that is taken from the text
 
 
 @dataclass(frozen=True)
@@ -27,8 +28,8 @@ class Paper:
 
     Attributes:
         id: names it in every file that holds it, versions left out.
-        title: as it was printed, LaTeX kept.
-        abstract: likewise; the title stands in where there is none, so that it can be found.
+        title: as it was printed, LaTeX kept; the first words of the abstract stand in if there is none.
+        abstract: likewise, or "".
         authors: names as people write them, first name first.
         date: ISO 8601, or "".
         categories: the main one first.
@@ -49,13 +50,14 @@ class Paper:
         """The paper as what an index takes.
 
         Raises:
-            BadRecordError: it has no id or no title.
+            BadRecordError: it has no id, or neither a title nor an abstract.
         """
-        title = one_line(self.title)
+        abstract = _NONE.sub("", one_line(self.abstract))
+        title = one_line(self.title) or headline(abstract)
+        if not title:
+            raise BadRecordError(f"{self.id or 'it'} has no title and no text.", "Give it one, or leave it out.")
         if not self.id:
             raise BadRecordError("it has no id.", "Give it one, or leave it out.")
-        if not title:
-            raise BadRecordError(f"{self.id} has no title.", "Give it one, or leave it out.")
         known: dict[str, Scalar] = {
             "authors": BETWEEN.join(self.authors),
             "date": self.date,
@@ -66,8 +68,7 @@ class Paper:
         }
         fields = {name: clean(value) if isinstance(value, str) else value for name, value in known.items()}
         fields = {name: value for name, value in fields.items() if value not in (None, "")}
-        text = clean(one_line(self.abstract)) or clean(title)
-        return Document(clean(self.id), text, clean(title), source, position, fields)
+        return Document(clean(self.id), clean(abstract), clean(title), source, position, fields)
 
 
 def one_line(text: str) -> str:
@@ -77,6 +78,18 @@ def one_line(text: str) -> str:
     'On the mass of $m_H$'
     """
     return " ".join(text.split())
+
+
+def headline(text: str) -> str:
+    """The first words of a text, as a title.
+
+    >>> headline("The first swallows are back. More tomorrow.")
+    'The first swallows are back.'
+    """
+    first = re.split(r"(?<=[.!?。])\s", text, maxsplit=1)[0]
+    if len(first) <= HEADLINE:
+        return first
+    return f"{first[:HEADLINE].rpartition(' ')[0] or first[:HEADLINE]} …"
 
 
 def names(found: Iterable[str]) -> tuple[str, ...]:
@@ -99,47 +112,18 @@ def arxiv_id(text: str) -> tuple[str, int | None]:
     return found["id"], int(found["version"]) if found["version"] else None
 
 
+def doi_of(text: str) -> str:
+    """The bare DOI in a field, "" where there is none.
+
+    >>> doi_of("https://doi.org/10.1000/XY")
+    '10.1000/XY'
+    """
+    found = _DOI.match(text)
+    if not found:
+        return ""
+    return found[1] if "/" in found[1] else unquote(found[1])  # as it stands in an address
+
+
 def abs_url(name: str) -> str:
     """The page of an arXiv id."""
     return f"https://arxiv.org/abs/{name}"
-
-
-def instant(when: datetime) -> str:
-    """A moment in UTC, to the second; one without a zone is taken to be in UTC."""
-    aware = when if when.tzinfo else when.replace(tzinfo=UTC)
-    return aware.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def rfc_date(text: str) -> str:
-    """A date as e-mail writes it, in ISO 8601; "" where it is none.
-
-    >>> rfc_date("Mon, 2 Apr 2007 19:18:42 GMT")
-    '2007-04-02T19:18:42Z'
-    """
-    try:
-        return instant(parsedate_to_datetime(text))
-    except (TypeError, ValueError, IndexError, OverflowError):
-        return ""
-
-
-def iso_date(text: str) -> str:
-    """A date in ISO 8601 or near it, as exact as it was; "" where it is none.
-
-    >>> iso_date("2024-10-19T08:34:12+02:00"), iso_date("2020/5/3//"), iso_date("2023")
-    ('2024-10-19T06:34:12Z', '2020-05-03', '2023')
-    """
-    text = text.strip()
-    if "T" in text:
-        try:
-            return instant(datetime.fromisoformat(text))
-        except (ValueError, OverflowError):
-            text = text.partition("T")[0]
-    found = _PARTIAL.match(text)
-    if not found:
-        return ""
-    year, month, day = found[1], found[2], found[3]
-    try:
-        datetime(int(year), int(month or 1), int(day or 1), tzinfo=UTC)
-    except ValueError:
-        return year if int(year) else ""
-    return "-".join([year, *(part.zfill(2) for part in (month, day) if part)])

@@ -1,86 +1,203 @@
-"""RIS by rispy, one record at a time: a file of any size is streamed, and what is wrong is said with its line."""
+"""RIS, and two formats of tagged lines beside it: MEDLINE (PubMed's .nbib) and Web of Science's plain text.
+
+They are told apart by how they begin. A record is read at a time, so a file of any size is streamed. A tag that comes again
+adds a value; a line without a tag goes on with the one before.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import chain
+from typing import TypeAlias
 
 from vecloom.data.context import Context, Source
 from vecloom.data.fields import BadRecordError
-from vecloom.data.papers.bibtex import doi_of, turned
-from vecloom.data.papers.record import Paper, iso_date, names, one_line
+from vecloom.data.papers.dates import iso_date, most_exact
+from vecloom.data.papers.people import turned
+from vecloom.data.papers.record import Paper, doi_of, names
 from vecloom.data.records import Document
-from vecloom.errors import MissingExtraError
 from vecloom.files import text_digest
 
-_START, _END = re.compile(r"^TY  -"), re.compile(r"^ER  -")
-TITLES = ("title", "primary_title", "translated_title", "short_title")
-ABSTRACTS = ("abstract", "notes_abstract")
-PEOPLE = ("authors", "first_authors")
-JOURNALS = ("journal_name", "secondary_title", "alternate_title1", "alternate_title3")
-DATES = ("date", "year", "publication_year")
+Record: TypeAlias = Mapping[str, list[str]]
+
+
+@dataclass(frozen=True)
+class Form:
+    """How one of the formats writes records.
+
+    Attributes:
+        tag: matches a line with a tag; groups are the tag and the value.
+        start: tag of a record's first line.
+        end: tag of its last line; "" if a blank line ends it.
+        lists: tags whose further lines are further values.
+        paper: makes a paper of tags and values.
+    """
+
+    tag: re.Pattern[str]
+    start: str
+    end: str
+    lists: frozenset[str]
+    paper: Callable[[Record], Paper]
 
 
 def parse(lines: Iterator[tuple[int, str]], source: Source, context: Context) -> Iterator[Document]:
     """Papers of numbered lines."""
-    try:
-        import rispy
-    except ImportError as error:
-        raise MissingExtraError("Reading RIS needs rispy, which is not installed.", "desk") from error
-    for start, block, whole in _blocks(lines):
+    first = next((line for line in lines if line[1].strip()), None)
+    if first is None:
+        return
+    form, start = form_of(first[1]), 0
+    for start, record, whole in _records(chain([first], lines), form):
         try:
             if not whole:
-                raise BadRecordError("the record does not end with 'ER  -'.")
-            found = rispy.loads("\n".join(block))
-            if len(found) != 1:
-                raise BadRecordError("this is no RIS record.")
-            yield paper(found[0]).document(source.name, start)
+                _unfinished(form, source, start, context)
+            yield form.paper(record).document(source.name, start)
         except BadRecordError as error:
             context.bad_record(source, start, error.what, error.todo)
-        except (ValueError, KeyError, IndexError, OSError, TypeError) as error:  # what rispy makes of odd tags
-            context.bad_record(source, start, f"the record cannot be read: {one_line(str(error)).rstrip('.')}.")
+    if not start:
+        context.bad_file(source, f"it holds no record: no line begins with '{form.start}  -'.")
 
 
-def _blocks(lines: Iterator[tuple[int, str]]) -> Iterator[tuple[int, list[str], bool]]:
-    """First line's number, lines, and whether there was an end, for each record; text between records is passed over."""
-    start, block = 0, list[str]()
+def form_of(line: str) -> Form:
+    """The format of a file by its first line that is not blank."""
+    if line.startswith("PMID"):
+        return MEDLINE
+    return WEB_OF_SCIENCE if re.match(r"(FN|PT) \S", line) else RIS
+
+
+def _unfinished(form: Form, source: Source, start: int, context: Context) -> None:
+    what = f"the record does not end with '{form.end}  -'"
+    if not context.skip_bad:
+        context.bad_record(source, start, f"{what}.")
+    context.report.note(f"{source.name}, line {start}: {what}, and is read as far as it goes.")
+
+
+def _records(lines: Iterator[tuple[int, str]], form: Form) -> Iterator[tuple[int, Record, bool]]:
+    """First line's number, values by tag, and whether there was an end; text between records is passed over."""
+    start, record, last = 0, dict[str, list[str]](), ""
     for number, line in lines:
-        if _START.match(line):
-            if block:
-                yield start, block, False
-            start, block = number, [line]
-        elif block:
-            block.append(line)
-            if _END.match(line):
-                yield start, block, True
-                block = []
-    if block:
-        yield start, block, False
+        found = form.tag.match(line)
+        tag, value = (found[1], found[2] or "") if found else ("", line)
+        ends = tag == form.end if form.end else not line.strip()
+        if ends or tag == form.start:
+            if record:
+                yield start, record, ends or not form.end
+            start, record, last = number, {}, ""
+        if tag == form.start or (tag and record):
+            record.setdefault(tag, []).append(value.strip())
+            last = tag
+        elif last and value.strip():
+            _go_on(record[last], value.strip(), last in form.lists)
+    if record:
+        yield start, record, not form.end
 
 
-def paper(record: Mapping[str, Any]) -> Paper:
-    """One record, as rispy names its tags."""
-    title, doi = _first(record, TITLES), doi_of(_first(record, ("doi",)))
-    url = _first(record, ("urls", "url", "link1")) or (f"https://doi.org/{doi}" if doi else "")
-    date = next(filter(None, (iso_date(_first(record, (name,))) for name in DATES)), "")
-    people: list[str] = next((record[name] for name in PEOPLE if record.get(name)), [])
-    name = _first(record, ("accession_number", "id"))
-    return Paper(
-        id=f"doi:{doi.lower()}" if doi else name or url or (f"ris-{text_digest(title + date)}" if title else ""),
-        title=title,
-        abstract=_first(record, ABSTRACTS),
-        authors=names(map(turned, people)),
-        date=date,
-        categories=names(record.get("keywords", [])),
-        url=url,
-        others={"doi": doi, "journal": _first(record, JOURNALS)},
+def _go_on(values: list[str], value: str, listed: bool) -> None:
+    if listed:
+        values.append(value)
+    else:
+        values[-1] = f"{values[-1]} {value}"
+
+
+def _ris(record: Record) -> Paper:
+    addresses = [part for one in record.get("UR", []) for part in re.split(r"\s*;\s*(?=https?:)", one)]
+    doi = next(filter(None, map(doi_of, _values(record, "DO", "DI", "M3") + addresses)), "")
+    return _paper(
+        record,
+        title=_first(record, "TI", "T1", "CT", "BT", "TT", "ST"),
+        abstract=" ".join(record.get("AB", [])) or _first(record, "N2"),
+        people=_listed(record.get("AU") or record.get("A1") or []),
+        dates=("DA", "PY", "Y1"),
+        categories=_listed(record.get("KW", [])),
+        journal=_first(record, "JF", "T2", "JO", "JA", "J2", "BT"),
+        doi=doi,
+        url=next(filter(None, addresses), "") or _address(_values(record, "L1", "L2")),
+        name=_first(record, "AN", "ID"),
     )
 
 
-def _first(record: Mapping[str, Any], tags: tuple[str, ...]) -> str:
-    for tag in tags:
-        value = record.get(tag)
-        if value:
-            return one_line(str(value[0] if isinstance(value, list) else value))
-    return ""
+def _medline(record: Record) -> Paper:
+    name = _first(record, "PMID")
+    named = [value.removesuffix("[doi]") for value in _values(record, "LID", "AID") if value.endswith("[doi]")]
+    return _paper(
+        record,
+        title=_first(record, "TI", "BTI", "TT"),
+        abstract=_first(record, "AB", "OAB"),
+        people=(record.get("FAU") or record.get("AU") or []) + record.get("CN", []),
+        dates=("DP", "DEP"),
+        categories=_values(record, "OT", "MH"),
+        journal=_first(record, "JT", "TA"),
+        doi=next(filter(None, map(doi_of, named)), ""),
+        url="" if named or not name.isdecimal() else f"https://pubmed.ncbi.nlm.nih.gov/{name}/",
+        name=name,
+    )
+
+
+def _web_of_science(record: Record) -> Paper:
+    return _paper(
+        record,
+        title=_first(record, "TI"),
+        abstract=_first(record, "AB"),
+        people=record.get("AF") or record.get("AU") or record.get("GP") or [],
+        dates=("PD", "PY", "EA"),
+        categories=_listed([" ".join(_values(record, tag)) for tag in ("DE", "ID")]),
+        journal=_first(record, "SO"),
+        doi=doi_of(_first(record, "DI")),
+        url="",
+        name=_first(record, "UT"),
+    )
+
+
+def _paper(
+    record: Record,
+    *,
+    title: str,
+    abstract: str,
+    people: list[str],
+    dates: tuple[str, ...],
+    categories: list[str],
+    journal: str,
+    doi: str,
+    url: str,
+    name: str,
+) -> Paper:
+    url = url or (f"https://doi.org/{doi}" if doi else "")
+    written = _values(record, *dates)
+    year = next(filter(None, map(iso_date, written)), "")[:4]
+    date = most_exact(iso_date(one, year) for one in written)
+    words = f"{title}{date}" if title else abstract
+    return Paper(
+        id=f"doi:{doi.lower()}" if doi else name or url or (f"ris-{text_digest(words)}" if words else ""),
+        title=title,
+        abstract=abstract,
+        authors=names(map(turned, people)),
+        date=date,
+        categories=tuple(dict.fromkeys(names(categories))),
+        url=url,
+        others={"doi": doi, "journal": journal},
+    )
+
+
+def _values(record: Record, *tags: str) -> list[str]:
+    return [value for tag in tags for value in record.get(tag, [])]
+
+
+def _first(record: Record, *tags: str) -> str:
+    return next(filter(None, _values(record, *tags)), "")
+
+
+def _address(values: list[str]) -> str:
+    return next((one for one in values if one.startswith(("http://", "https://"))), "")
+
+
+def _listed(values: list[str]) -> list[str]:
+    """Values, those apart that one line holds with semicolons between."""
+    return [part for value in values for part in value.split(";")]
+
+
+RIS = Form(re.compile(r"([A-Z][A-Z0-9])  ?-(?: (.*)|$)"), "TY", "ER", frozenset({"KW", "AU", "A1", "UR"}), _ris)
+MEDLINE = Form(re.compile(r"([A-Z]{2,4}) {0,2}- ?(.*)"), "PMID", "", frozenset(), _medline)
+WEB_OF_SCIENCE = Form(
+    re.compile(r"(?!  )([A-Z][A-Z0-9])(?: (.*)|$)"), "PT", "ER", frozenset({"AU", "AF", "GP", "CR"}), _web_of_science
+)

@@ -13,7 +13,8 @@ from typing import Any
 from vecloom.data.context import Context, Source
 from vecloom.data.fields import BadRecordError
 from vecloom.data.formats.json_lines import kind, reason
-from vecloom.data.papers.record import Paper, abs_url, iso_date, names, rfc_date
+from vecloom.data.papers.dates import iso_date, moment
+from vecloom.data.papers.record import Paper, abs_url, names
 from vecloom.data.records import Document
 
 
@@ -43,7 +44,7 @@ def paper(record: Any) -> Paper:
     versions = record.get("versions") or []
     if not isinstance(versions, list) or not all(isinstance(version, dict) for version in versions):
         raise BadRecordError(f"{name}: 'versions' is not a list of objects.")
-    created = rfc_date(str(versions[0].get("created", ""))) if versions else ""
+    created = moment(str(versions[0].get("created", ""))) if versions else ""
     updated = iso_date(_text(record, "update_date"))
     return Paper(
         id=name,
