@@ -276,6 +276,13 @@ def named(hit: Hit, but: Collection[str] = (*DATES, *LINKS)) -> list[tuple[str, 
     return [(name, value) for name, value in pairs if value]
 
 
+def shared(chunks: Sequence[Hit]) -> list[tuple[str, str]]:
+    """The fields that all passages of a document have alike; a page's number is no such field."""
+    first = chunks[0].fields
+    but = [name for name in first if any(chunk.fields.get(name) != first[name] for chunk in chunks)]
+    return named(chunks[0], (*LINKS, *but))
+
+
 def _short(value: str) -> str:
     return value if len(value) <= LONGEST else value[: LONGEST - 1] + "…"
 
