@@ -13,13 +13,14 @@ from hypothesis import strategies as st
 from sklearn.feature_extraction.text import HashingVectorizer, TfidfVectorizer
 from tests.encoders.conformance import check_encoder
 
-from vecloom.encoders import lexical
+from vecloom.encoders import lexical, lexical_format
 from vecloom.encoders.lexical import LexicalEncoder, LexicalSettings
 from vecloom.encoders.texts import all_readable, blocks, readable, unique
 from vecloom.errors import DataError, ModelError, OutputError, UsageError
 
 TEXTS = ["the cat sat on the mat", "a cat and a dog", "the dog barked", "the end"]
 BM25 = LexicalSettings(weighting="bm25")
+WORD = r"\b\w+\b"  # the same as a term in small English words without accents
 
 
 def encoders() -> dict[str, LexicalEncoder]:
@@ -43,7 +44,7 @@ def test_tfidf_by_hand():
 
 
 def test_tfidf_is_scikit_learns():
-    reference = TfidfVectorizer(token_pattern=lexical.WORD).fit(TEXTS)
+    reference = TfidfVectorizer(token_pattern=WORD).fit(TEXTS)
     encoder = LexicalEncoder.fit(TEXTS)
     columns = [reference.vocabulary_[term] for term in encoder.statistics.terms]
     texts = ["the cat and the dog", "unseen words only", "mat mat mat the"]
@@ -64,7 +65,7 @@ def test_bm25_scores_by_hand():
 
 
 def test_hashed_columns_are_scikit_learns():
-    reference = HashingVectorizer(n_features=64, token_pattern=lexical.WORD)
+    reference = HashingVectorizer(n_features=64, token_pattern=WORD)
     assert LexicalEncoder.hashed(64).encode(TEXTS) == pytest.approx(reference.transform(TEXTS).toarray(), abs=1e-6)
 
 
@@ -198,7 +199,7 @@ def test_bad_settings_are_named():
 BREAK = {
     "no config": lambda folder: (folder / "config.json").unlink(),
     "another config": lambda folder: (folder / "config.json").write_text('{"model_type": "bert"}'),
-    "no terms": lambda folder: (folder / "config.json").write_text(json.dumps({"format": "vecloom-lexical-1"})),
+    "no terms": lambda folder: (folder / "config.json").write_text(json.dumps({"format": lexical_format.FORMAT})),
     "no tensors": lambda folder: (folder / "model.safetensors").unlink(),
     "torn tensors": lambda folder: os.truncate(folder / "model.safetensors", 20),
 }
@@ -225,3 +226,34 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="file"):
         encoders()["hashed"].save(tmp_path / "file" / "model")
+
+
+@pytest.mark.parametrize(
+    ("texts", "query"),
+    [
+        (["स्वतंत्रता दिवस", "तरंग दैर्ध्य"], "स्वतंत्रता"),
+        (["自然语言处理", "图像识别"], "语言"),
+        (["การประมวลผลภาษา", "รูปภาพ"], "ภาษา"),
+        (["日本の首都は東京です", "犬が好き"], "東京"),
+        (["Poincaré", "Hilbert"], "poincare"),
+        (["Việt Nam", "Viết thư"], "Việt"),
+    ],
+)
+def test_words_of_every_script_are_found(texts, query):
+    encoder = LexicalEncoder.fit(texts, settings=BM25)
+    documents = encoder.encode(texts, normalize=False)
+    scores = documents @ encoder.encode([query], kind="query", normalize=False)[0]
+    assert scores[0] > scores[1]
+
+
+def test_runs_of_terms_are_terms_too():
+    encoder = LexicalEncoder.fit(["red green blue"], settings=LexicalSettings(ngrams=(1, 2)))
+    assert set(encoder.statistics.terms) == {"red", "green", "blue", "red green", "green blue"}
+
+
+def test_a_model_whose_words_were_cut_otherwise_is_refused(tmp_path):
+    LexicalEncoder.fit(TEXTS).save(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps(config | {"format": "vecloom-lexical-1"}))
+    with pytest.raises(ModelError, match=r"format vecloom-lexical-1.*Fit it again"):
+        LexicalEncoder.load(tmp_path)

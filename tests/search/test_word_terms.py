@@ -94,6 +94,13 @@ def test_a_language_can_be_given(index):
         index.add([], language="klingon")
 
 
+def test_vietnamese_is_found_with_its_tones_or_without(filled):
+    index = filled(phở="món phở của người Việt Nam được nhiều người biết", phố="phố cổ ở Hà Nội là nơi có nhiều nhà")
+    assert found(index, "phở") == ["phở"]
+    assert set(found(index, "pho")) == {"phở", "phố"}
+    assert index.info().languages == ("vi",)
+
+
 def test_a_few_mistaken_texts_of_many_bring_no_language():
     english = "It is one of those that have not been there."
 

@@ -10,6 +10,9 @@ With tf the count of a term in a text, n the number of fitted texts, df the numb
 - "count": tf itself, in ``dim`` hashed columns with alternating signs (Weinberger et al., 2009), so that nothing is
   fitted and collisions cancel in the mean.
 
+A text's terms are those of ``vecloom.text``: words in their normal form, and characters with their pairs in scripts without
+blanks. They are not stemmed.
+
 Columns of a fitted encoder are sorted by falling document frequency, so that ``dim=k`` keeps the k commonest terms.
 Vectors are sparse at heart: ``encode`` makes them dense and refuses where that would fill the memory.
 When to use it: as a baseline, for rare names and codes, with no model at hand. When not: for paraphrases.
@@ -21,7 +24,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -33,6 +36,7 @@ from vecloom.encoders import lexical_format
 from vecloom.encoders.protocol import Kind, Progress, Vectors, finish
 from vecloom.encoders.texts import NO_LIMIT, all_readable, blocks, checked, prompted, unique
 from vecloom.errors import DataError, UsageError
+from vecloom.text import RULES, fold, terms, words
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -41,7 +45,6 @@ if TYPE_CHECKING:
 DENSE_LIMIT = 2**31  # bytes that encode may fill: 16,384 texts at 32,768 dimensions
 BLOCK_TEXTS = 4096
 BLOCK_CHARACTERS = 16_000_000
-WORD = r"(?u)\b\w+\b"  # scikit-learn's own pattern drops words of one letter
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +53,8 @@ class LexicalSettings:
 
     Attributes:
         weighting: "tfidf", "bm25" or "count" (see the module).
-        analyzer: "word", or "char_wb": character n-grams within words, for languages without spaces, for typing errors.
-        ngrams: shortest and longest run of words or characters that is a term.
+        analyzer: "word", or "char_wb": character n-grams within words, for typing errors and rich endings.
+        ngrams: shortest and longest run of words (terms) or characters that is a term.
         k1: how slowly a repeated term's weight saturates (bm25); 1.2 is Lucene's default.
         b: how much long documents are damped (bm25); 0.75 is Lucene's default.
     """
@@ -184,7 +187,7 @@ class LexicalEncoder:
     def fingerprint(self) -> str:
         """Digest of the settings and of what was fitted."""
         known = self.statistics
-        digest = hashlib.sha256(json.dumps([asdict(self.settings), self.dim], sort_keys=True).encode())
+        digest = hashlib.sha256(json.dumps([RULES, asdict(self.settings), self.dim], sort_keys=True).encode())
         if known:
             digest.update(json.dumps([known.terms, known.texts, round(known.mean_length, 6)]).encode())
             digest.update(known.frequencies.tobytes())
@@ -304,8 +307,24 @@ def _count(texts: Iterable[str], settings: LexicalSettings, most_terms: int | No
 
 
 def _cutting(settings: LexicalSettings) -> dict[str, Any]:
-    pattern = {"token_pattern": WORD} if settings.analyzer == "word" else {}
-    return {"analyzer": settings.analyzer, "ngram_range": settings.ngrams, **pattern}
+    if settings.analyzer == "char_wb":
+        return {"analyzer": "char_wb", "ngram_range": settings.ngrams, "preprocessor": _in_normal_form}
+    return {"analyzer": terms if settings.ngrams == (1, 1) else partial(_runs, ngrams=settings.ngrams)}
+
+
+def _in_normal_form(text: str) -> str:
+    return " ".join(map(fold, words(text)))
+
+
+def _runs(text: str, ngrams: tuple[int, int]) -> list[str]:
+    """All runs of neighbouring terms, of the lengths asked for."""
+    single = terms(text)
+    low, high = ngrams
+    return [
+        " ".join(single[start : start + length])
+        for length in range(low, high + 1)
+        for start in range(len(single) - length + 1)
+    ]
 
 
 def _scaled(matrix: csr_matrix, normalize: bool) -> csr_matrix:

@@ -16,8 +16,10 @@ import numpy.typing as npt
 
 from vecloom.errors import ModelError, from_os_error
 from vecloom.files import atomic_path, write_text
+from vecloom.text import RULES
 
-FORMAT = "vecloom-lexical-1"
+FORMAT = f"vecloom-lexical-{RULES + 1}"  # 1: words were runs of what Python calls \\w
+_EARLIER = "vecloom-lexical-"
 MODULE_CLASS = "vecloom.encoders.lexical_module.LexicalModule"
 _REMEDY = "Copy the model again, or fit a new one."
 
@@ -55,7 +57,7 @@ def is_lexical(directory: Path) -> bool:
     """Whether ``write`` made this directory."""
     path = directory / "config.json"
     try:
-        return bool(json.loads(path.read_text(encoding="utf-8")).get("format") == FORMAT)
+        return str(json.loads(path.read_text(encoding="utf-8")).get("format")).startswith(_EARLIER)
     except (OSError, ValueError, AttributeError):
         return False
 
@@ -73,6 +75,7 @@ def read(directory: Path) -> LexicalParts:
         raise ModelError(f"{directory} holds no {FORMAT} model.", "Give a folder that LexicalEncoder.save wrote.")
     try:
         config = json.loads((directory / "config.json").read_text(encoding="utf-8"))
+        _check_format(directory, config["format"])
         tensors = load_file(directory / "model.safetensors")
         parts = LexicalParts(
             settings=config["settings"],
@@ -87,6 +90,14 @@ def read(directory: Path) -> LexicalParts:
     if parts.terms is not None and len(parts.terms) != len(parts.frequencies):
         raise ModelError(f"{directory} has {len(parts.terms)} terms, {len(parts.frequencies)} frequencies.", _REMEDY)
     return parts
+
+
+def _check_format(directory: Path, found: str) -> None:
+    if found != FORMAT:
+        raise ModelError(
+            f"{directory} is a bag of words of format {found}; this vecloom reads {FORMAT}.",
+            "What counts as a word differs between them. Fit it again.",
+        )
 
 
 def write(directory: Path, parts: LexicalParts, name: str) -> None:

@@ -1,8 +1,8 @@
 """Counted words beside every model: what a task is worth without any learning.
 
 Source: Tang and Yang, FinMTEB, EMNLP 2025 (arXiv:2502.10990), where a bag of words has the best STS score of all models. Its
-tokeniser and weighting are not given there; here words are runs of letters and digits in lower case, fitted on all texts of the
-task, with cosine. The second baseline is BM25 where texts are searched and tf-idf where they are compared, since BM25
+tokeniser and weighting are not given there; here words are the terms of ``vecloom.text``, fitted on all texts of the task, with
+cosine. The second baseline is BM25 where texts are searched and tf-idf where they are compared, since BM25
 tells queries from documents.
 """
 

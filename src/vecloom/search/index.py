@@ -37,6 +37,7 @@ from vecloom.search.snapshot import Ranked, Snapshot, take_snapshot
 from vecloom.search.store import Store
 from vecloom.search.vectors import Keys, open_vectors
 from vecloom.search.writer import Adder, Item
+from vecloom.text import RULES
 
 if TYPE_CHECKING:
     from vecloom.search.ann import BuildProgress
@@ -106,7 +107,7 @@ class Index:
             table=name,
             created=metadata.now(),
             vecloom=__version__,
-            words=word_terms.RULES,
+            words=RULES,
         )
         with writer_lock(folder, lock_timeout):
             table = store.create(folder / name, encoder.dim)

@@ -43,7 +43,7 @@ class Metadata:
     Attributes:
         settled: the table's version when everything derived from it was last brought up to date; a later version
             means that a writer was killed before it did so.
-        words: the rules by which its terms were made (``word_terms.RULES``); 0 in an index of format 1.
+        words: the rules by which its terms were made (``vecloom.text.RULES``); 0 in an index of format 1.
         languages: what its words were stemmed as, in order of appearance.
     """
 

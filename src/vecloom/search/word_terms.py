@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from vecloom.errors import UsageError
 from vecloom.text import LANGUAGES, joined_stems, language_of, query_stems
 
-RULES = 1  # of the terms in a table; 0: the engine cut the passages itself, and stemmed every language as English
 LACKS = (
     "Its words are those of an older vecloom: stop words, words of more than 40 bytes and parts of Chinese, Japanese or Thai "
     "words are not found, nor are other spellings of accents."

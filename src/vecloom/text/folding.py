@@ -10,6 +10,9 @@ leave out, and composed again (NFKC). What goes, by script:
 - Devanagari: the nukta. All other vowel signs and viramas of Indic and South-East Asian scripts are spelling and stay.
 - Everywhere: soft hyphens, joiners, variation selectors. Decimal digits of every script become 0 to 9.
 
+Vietnamese is the exception: folded, six words are one. ``keep_accents`` is its normal form, beside which an index has the folded
+one for those who ask without accents.
+
 Not folded: traditional and simplified Han, hiragana and katakana, ä and ae.
 """
 
@@ -32,6 +35,8 @@ _INVISIBLE = re.compile(
 _AS_THEY_ARE = re.compile(  # letters for which NFKC is all: kana, Han, Thai, Lao, Burmese, Khmer
     "[\u0e01-\u0e4e\u0e81-\u0ecd\u1000-\u103f\u1780-\u17b3\u17b6-\u17d2\u3005\u3041-\u309a\u30a1-\u30ff\u3400-\u4dbf\u4e00-\u9fff]+"
 )
+_TONES = re.compile("[\u01a0\u01a1\u01af\u01b0\u1ea0-\u1ef9]")  # horn, dot below, hook above, and tones over â, ê, ô, ă
+_LOOSE = re.compile("[\u0300-\u0323]")
 _CYRILLIC_VOWELS = frozenset("аеиоуыэюяієѣ")
 _ROUNDS = 4  # of decomposing and case folding; two are enough for every character
 
@@ -46,6 +51,24 @@ def fold(word: str) -> str:
     if word.isascii():
         return word.lower()
     return fold_long(word)
+
+
+def keep_accents(word: str) -> str:
+    """The normal form of a word whose accents tell it apart from others, as the tones of Vietnamese do."""
+    if word.isascii():
+        return word.lower()
+    return _INVISIBLE.sub("", unicodedata.normalize("NFC", unicodedata.normalize("NFC", word).casefold()))
+
+
+def has_tones(text: str) -> bool:
+    """Whether there is a letter in the text that Vietnamese has and its neighbours have not.
+
+    >>> has_tones("Việt Nam"), has_tones("Việt Nam"), has_tones("Kraków")
+    (True, True, False)
+    """
+    if text.isascii():
+        return False
+    return _TONES.search(unicodedata.normalize("NFC", text) if _LOOSE.search(text) else text) is not None
 
 
 def fold_long(text: str) -> str:

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from functools import cache
 
-from vecloom.text.folding import fold
+from vecloom.text.folding import fold, has_tones
 
 # Articles, pronouns, prepositions, conjunctions, auxiliaries and words that ask, of each language.
 _FUNCTION_WORDS = {
@@ -87,6 +87,7 @@ STEMMERS = {  # Snowball's, which has none for Vietnamese
 LANGUAGES = tuple(sorted(_FUNCTION_WORDS))
 _LEAST, _LEAST_UNUSUAL = 2, 3  # different function words that a language must show
 _SHARE = 0.1  # of a text's words that are function words of its language; of an English one it is 0.4
+_TONED = 0.15  # of a text's words that have letters of Vietnamese alone; of a Vietnamese one it is 0.5
 _LATIN = 0.5  # of a text's words that are in Latin letters; a name in a Greek text tells nothing
 _AHEAD, _AHEAD_UNUSUAL = 1.2, 1.5  # times as many occurrences as the next language, or as the usual one
 
@@ -114,6 +115,8 @@ def language_of(words: Sequence[str], usual: str = "") -> str:
         for language in languages:
             scores[language] += count
             kinds.setdefault(language, set()).add(folded)
+    if usual != "vi" and _is_toned(words):
+        return "vi"
     if not scores:
         return usual
     best, second = [*scores.most_common(2), ("", 0)][:2]
@@ -121,6 +124,11 @@ def language_of(words: Sequence[str], usual: str = "") -> str:
     rival = scores[usual] if usual and best[0] != usual else second[1]
     clear = best[1] >= max(_AHEAD * second[1], ahead * rival, _SHARE * len(words))
     return best[0] if clear and len(kinds[best[0]]) >= least and _is_latin(words) else usual
+
+
+def _is_toned(words: Sequence[str]) -> bool:
+    """Whether so many words are Vietnamese by their letters that the text is: titles hold few function words."""
+    return has_tones(" ".join(words)) and sum(map(has_tones, words)) >= _TONED * len(words)
 
 
 def _is_latin(words: Sequence[str]) -> bool:

@@ -20,10 +20,11 @@ from itertools import pairwise
 from threading import Lock
 from typing import Any
 
-from vecloom.text.folding import fold, fold_long
+from vecloom.text.folding import fold, fold_long, has_tones, keep_accents
 from vecloom.text.languages import STEMMERS
 from vecloom.text.words import clusters, is_unspaced, words
 
+RULES = 1  # of what is a term; raised with every change, as indexes and fitted models hold terms
 _STOP_WORDS = """
     a an and are as at be but by for if in into is it no not of on or such that the their then there these they
     this to was will with"""
@@ -39,7 +40,7 @@ def terms(text: str) -> list[str]:
     >>> terms("Zoë's 東京")
     ['zoe', 's', '東', '京', '東京']
     """
-    return _joined(cut(text), _plain()).split()
+    return _joined(cut(text), _toned() if has_tones(text) else _plain()).split()
 
 
 def stems(text: str, language: str = "en") -> list[str]:
@@ -72,6 +73,8 @@ def query_stems(text: str, languages: Iterable[str]) -> list[str]:
     English stop words are left out where other words remain: a long question is answered by the words that tell something. Words
     in capitals (IT, WHO) are not stop words unless all is in capitals.
     """
+    if has_tones(text):
+        languages = ["toned" if language == "vi" else language for language in languages]
     kinds = [_stemming(language) for language in languages] or [_stemming("")]
     found: list[str] = []
     for word in [*_telling(words(text)), *_mended(text)]:
@@ -101,9 +104,10 @@ def _mended(text: str) -> list[str]:
 class _Terms(dict[str, str]):
     """A word's terms, joined by blanks; made when first asked for."""
 
-    def __init__(self, stem: Callable[[str], str]) -> None:
+    def __init__(self, stem: Callable[[str], str], fold: Callable[[str], str] = fold) -> None:
         super().__init__()
         self._stem = stem
+        self._fold = fold
 
     def __missing__(self, word: str) -> str:
         if is_unspaced(word):
@@ -119,9 +123,15 @@ class _Terms(dict[str, str]):
         if word.isascii():
             return self._stem(word.lower())
         found: list[str] = []
-        for part in words(fold(word)):  # mostly one; ligatures and fractions fall apart
+        for part in words(self._fold(word)):  # mostly one; ligatures and fractions fall apart
             found += _pairs(part) if is_unspaced(part) or _is_hangul(part) else [self._stem(part)]
         return " ".join(found)
+
+
+class _WithTones(_Terms):
+    def _of(self, word: str) -> str:
+        folded, kept = super()._of(word), keep_accents(word)
+        return folded if kept == folded else f"{folded} {kept}"
 
 
 def _is_hangul(word: str) -> bool:
@@ -139,8 +149,16 @@ def _plain() -> _Terms:
 
 
 @cache
+def _toned() -> _Terms:
+    return _Terms(str, keep_accents)
+
+
+@cache
 def _stemming(language: str) -> _Terms:
-    return _Terms(_Stemming(language))
+    """A document in Vietnamese has each word with its tones and without; a query with tones asks for the former."""
+    if language == "toned":
+        return _toned()
+    return _WithTones(_Stemming(language)) if language == "vi" else _Terms(_Stemming(language))
 
 
 class _Stemming:
