@@ -3,12 +3,13 @@
 import numpy as np
 import openai
 import pytest
+import tiktoken
 from langchain_openai import OpenAIEmbeddings
 from llama_index.embeddings.openai import OpenAIEmbedding
 
 import vecloom as vl
 
-TEXTS = ["how to read a file", "a cat sat on the mat", "how to read a file", ""]
+TEXTS = ["how to read a file", "a cat sat on the mat", "how to read a file", " "]
 
 
 @pytest.fixture(scope="module")
@@ -74,8 +75,34 @@ def test_openai_takes_token_ids_and_lists_of_them(client, expected):
     one = client.embeddings.create(model="minilm", input=ids)
     two = client.embeddings.create(model="minilm", input=[ids, [101, 102]])
     assert close([one.data[0].embedding], expected[:1])
-    assert close([each.embedding for each in two.data], expected[[0, 3]])  # an empty text is [CLS] [SEP]
+    assert close([each.embedding for each in two.data], expected[[0, 3]])  # a text without words is [CLS] [SEP]
     assert two.usage.prompt_tokens == len(ids) + 2
+
+
+@pytest.mark.parametrize("ids", [[2129, 2000], [101, 2129, 2000], [2129, 2000, 102], [101], [102, 101], [0]])
+def test_token_ids_of_another_tokenizer_are_refused(client, ids):
+    """The bundled model's sequences begin with [CLS], 101, and end with [SEP], 102; no other tokenizer's do."""
+    for given in (ids, [ids], [[101, 2129, 102], ids]):
+        with pytest.raises(openai.BadRequestError) as raised:
+            client.embeddings.create(model="minilm", input=given)
+        assert "begin with 101 and end with 102" in raised.value.message
+        assert "check_embedding_ctx_length=False" in raised.value.message
+
+
+def test_all_that_is_said_of_token_ids_names_the_clients_switch(client):
+    for model, ids in (("minilm", [101, 10**6, 102]), ("words", [101, 102])):
+        with pytest.raises(openai.BadRequestError, match="check_embedding_ctx_length=False"):
+            client.embeddings.create(model=model, input=ids)
+
+
+def test_token_ids_beyond_the_models_length_are_cut_as_their_text_is(client):
+    long = "cat " * 400
+    ids = vl.load("minilm").tokenizer
+    ids.no_truncation()
+    raw = client.embeddings.with_raw_response.create(model="minilm", input=ids.encode(long).ids)
+    cut = client.embeddings.create(model="minilm", input=long)
+    assert (raw.headers["x-truncated"], raw.parse().usage.prompt_tokens) == ("1", 256)
+    assert close([raw.parse().data[0].embedding], np.array([cut.data[0].embedding]))
 
 
 def test_openai_lists_the_models_the_default_first(client):
@@ -89,6 +116,11 @@ def test_openai_lists_the_models_the_default_first(client):
         ({"model": "gpt-9", "input": "a"}, openai.NotFoundError, "model", "model_not_found"),
         ({"model": "minilm", "input": []}, openai.BadRequestError, "input", "invalid_value"),
         ({"model": "minilm", "input": 7}, openai.BadRequestError, "input", "invalid_value"),
+        ({"model": "minilm", "input": ""}, openai.BadRequestError, "input", "invalid_value"),
+        ({"model": "minilm", "input": [""]}, openai.BadRequestError, "input.0", "invalid_value"),
+        ({"model": "minilm", "input": ["a", ""]}, openai.BadRequestError, "input.1", "invalid_value"),
+        ({"model": "minilm", "input": [[]]}, openai.BadRequestError, "input.0", "invalid_value"),
+        ({"model": "minilm", "input": None}, openai.BadRequestError, "input", "invalid_value"),
         ({"model": "minilm", "input": [10**9]}, openai.BadRequestError, "input", "invalid_value"),
         ({"model": "minilm", "input": "a", "dimensions": 385}, openai.BadRequestError, None, None),
         ({"model": "minilm", "input": "a", "dimensions": 0}, openai.BadRequestError, "dimensions", "invalid_value"),
@@ -141,6 +173,25 @@ def test_langchain(server, expected):
     )
     assert close(embeddings.embed_documents(TEXTS), expected)
     assert close([embeddings.embed_query(TEXTS[1])], expected[1:2])
+
+
+@pytest.fixture
+def tiktoken_without_a_download(monkeypatch):
+    """An encoding whose tokens are bytes stands in for OpenAI's, which tiktoken would have to download."""
+    bytes_only = tiktoken.Encoding(
+        "bytes", pat_str=r"\S+|\s+", mergeable_ranks={bytes([i]): i for i in range(256)}, special_tokens={}
+    )
+    monkeypatch.setattr(tiktoken, "get_encoding", lambda name: bytes_only)
+    monkeypatch.setattr(tiktoken, "encoding_for_model", lambda name: bytes_only)
+
+
+@pytest.mark.usefixtures("tiktoken_without_a_download")
+def test_langchain_at_its_defaults_is_told_its_switch_and_gets_no_vectors_of_other_words(server):
+    embeddings = OpenAIEmbeddings(base_url=f"{server.url}/v1", api_key="x", model="minilm")
+    for ask in (embeddings.embed_query, lambda text: embeddings.embed_documents([text])):
+        for text in TEXTS[:3]:
+            with pytest.raises(openai.BadRequestError, match="check_embedding_ctx_length=False"):
+                ask(text)
 
 
 def test_llama_index(server, expected):

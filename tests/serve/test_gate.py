@@ -105,7 +105,7 @@ CHANGING = {
 }
 ASKING = {
     "/embed", "/embed_all", "/embed_sparse", "/rerank", "/similarity", "/tokenize", "/decode", "/v1/embeddings",
-    "/v1/rerank", "/v2/rerank",
+    "/v1/rerank", "/v2/rerank", "/", "/invocations", "/embeddings",
     "/v1/indexes/{name}/search", "/login",
     "/c/{token}", "/l/{token}", "/u/{token}",  # a signed token is all that these ask for
 }  # fmt: skip

@@ -58,7 +58,10 @@ def test_embed_refuses_or_cuts_a_long_text_on_the_side_asked_for(ask):
 @pytest.mark.parametrize(
     ("body", "status"),
     [
-        ({"inputs": []}, 422),
+        ({"inputs": []}, 400),
+        ({"inputs": ""}, 400),
+        ({"inputs": ["a", ""]}, 400),
+        ({"inputs": None}, 422),
         ({"inputs": 1}, 422),
         ({}, 422),
         ({"inputs": "a", "truncate": "yes"}, 422),
@@ -74,13 +77,60 @@ def test_errors_have_teis_shape(ask, body, status):
     assert set(answer.json()) == {"error", "error_type"}
 
 
+@pytest.mark.parametrize(
+    ("path", "body", "told"),
+    [
+        ("/embed", {"inputs": ""}, "inputs cannot be empty"),
+        ("/embed", {"inputs": ["a", ""]}, "inputs.1 cannot be empty"),
+        ("/embed_sparse", {"inputs": []}, "inputs cannot be empty"),
+        ("/tokenize", {"inputs": [""]}, "inputs.0 cannot be empty"),
+        ("/decode", {"ids": []}, "ids cannot be empty"),
+        ("/decode", {"ids": [[]]}, "ids.0 cannot be empty"),
+        ("/similarity", {"inputs": {"source_sentence": "", "sentences": ["a"]}}, "source_sentence cannot be empty"),
+        ("/similarity", {"inputs": {"source_sentence": "a", "sentences": []}}, "sentences cannot be empty"),
+        ("/rerank", {"query": "a", "texts": []}, "texts cannot be empty"),
+        ("/rerank", {"query": "", "texts": ["a", ""]}, "texts.1 cannot be empty"),
+    ],
+)
+def test_what_is_empty_is_refused_as_tei_does(ask, path, body, told):
+    """TEI's ``is_empty`` looks at characters, so a blank is a text; of a pair one side may be empty."""
+    answer = ask(path, body)
+    assert (answer.status_code, answer.json()["error_type"]) == (400, "Empty")
+    assert told in answer.json()["error"]
+
+
+def test_blanks_are_a_text(ask):
+    assert len(ask("/embed", {"inputs": [" ", "\n"]}).json()) == 2
+    assert len(ask("/rerank", {"query": "", "texts": ["a"]}).json()) == 1
+    assert len(ask("/rerank", {"query": "a", "texts": ["", "b"]}).json()) == 2
+
+
+@pytest.mark.parametrize("path", ["/", "/invocations"])
+def test_the_root_is_embed_as_teis_is(ask, path):
+    body = {"inputs": TEXTS, "dimensions": 8}
+    np.testing.assert_allclose(ask(path, body).json(), ask("/embed", body).json(), atol=1e-6)
+    assert ask(path, {"inputs": 1}).json().keys() == {"error", "error_type"}
+
+
+def test_teis_other_names_are_there(ask, server):
+    assert httpx.get(f"{server.url}/ping").status_code == 200
+    assert ask("/embeddings", {"input": "a"}).json()["data"][0]["object"] == "embedding"
+    assert ask("/embeddings", {"input": ""}).json()["error"]["type"] == "invalid_request_error"
+
+
+def test_sides_may_be_written_small_as_teis_document_has_them(ask):
+    body = {"inputs": "cat " * 300 + "dog " * 200, "truncate": True}
+    small, large = (ask("/embed", {**body, "truncation_direction": side}).json() for side in ("left", "Left"))
+    np.testing.assert_allclose(small, large, atol=1e-6)
+
+
 def test_a_body_that_is_not_json_is_refused_before_it_is_read(server):
     answer = httpx.post(f"{server.url}/embed", content=b'{"inputs": "a"}', headers={"content-type": "text/plain"})
     assert answer.status_code == 415
 
 
 def test_embed_sparse_is_the_lexical_models(ask):
-    made = ask("/embed_sparse", {"inputs": ["the cat", ""]}).json()
+    made = ask("/embed_sparse", {"inputs": ["the cat", " "]}).json()
     assert made[1] == []
     wanted = vl.LexicalEncoder.hashed(384).encode_sparse(["the cat"], normalize=False)
     assert {each["index"]: each["value"] for each in made[0]} == pytest.approx(

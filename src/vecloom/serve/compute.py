@@ -32,6 +32,12 @@ LIGHT = 16  # a micro-batch of a model without a network is this many times larg
 REMOTE_CALLS = 4  # at a time, to a remote endpoint
 
 
+Frame: TypeAlias = tuple[tuple[int, ...], tuple[int, ...]]
+NO_FRAME: Frame = ((), ())
+SEND_TEXTS = "Send texts; LangChain's OpenAIEmbeddings does so with check_embedding_ctx_length=False."
+OR_IDS = "Or send ids as /tokenize gives them."
+
+
 class Read(NamedTuple):
     """A text, read: its tokens, what is computed, and whether it was cut to the model's limit."""
 
@@ -93,6 +99,7 @@ class Computer(Protocol):
         limit: tokens after which a text is cut.
         prompts: the model's own, by name.
         vocabulary: how many token ids there are; 0: the model does not take any.
+        frame: the special tokens that a sequence begins and ends with.
     """
 
     threads: int
@@ -100,6 +107,7 @@ class Computer(Protocol):
     limit: int
     prompts: Mapping[str, str]
     vocabulary: int
+    frame: Frame
 
     @property
     def parallel(self) -> int:
@@ -114,7 +122,7 @@ class Computer(Protocol):
         """Take token ids as a text.
 
         Raises:
-            ValueError: an id is not in the vocabulary, or the model has no vocabulary.
+            ValueError: they cannot be of this model's tokenizer, or the model has no vocabulary.
         """
         ...
 
@@ -144,6 +152,7 @@ class TokenComputer:
             self._tokenizers[side] = read_tokenizer(self.spec)
             self._tokenizers[side].enable_truncation(self.limit, direction=side.lower())
         self.vocabulary = self._tokenizers["Right"].get_vocab_size(with_added_tokens=True)
+        self.frame = _frame(self._tokenizers["Right"])
 
     @property
     def parallel(self) -> int:
@@ -175,14 +184,36 @@ class TokenComputer:
 
     def take_ids(self, ids: Sequence[int]) -> Read:
         """See ``Computer.take_ids``. Ids are a complete sequence, special tokens included, as ``/tokenize`` gives them."""
+        first, last = (list(part) for part in self.frame)
         if min(ids) < 0 or max(ids) >= self.vocabulary:
-            raise ValueError(f"a token id is not in this model's vocabulary of {self.vocabulary:,}")
-        return Read(min(len(ids), self.limit), np.array(ids[: self.limit], np.int32), len(ids) > self.limit)
+            raise ValueError(
+                f"A token id is not in this model's vocabulary of {self.vocabulary:,}. {SEND_TEXTS} {OR_IDS}"
+            )
+        if ids[: len(first)] != first or ids[len(ids) - len(last) :] != last or len(ids) < len(first) + len(last):
+            raise ValueError(
+                f"These token ids are another tokenizer's: this model's {_said(self.frame)}. {SEND_TEXTS} {OR_IDS}"
+            )
+        kept = ids if len(ids) <= self.limit else [*ids[: self.limit - len(last)], *last]
+        return Read(len(kept), np.array(kept, np.int32), len(ids) > self.limit)
 
     def run(self, work: Work) -> None:
         """See ``Computer.run``."""
         while (flight := work.wait()) is not None:
             _Stream(self, work).run(flight)
+
+
+def _frame(tokenizer: Tokenizer) -> Frame:
+    """The special tokens before and behind every text."""
+    found = tokenizer.encode("a")
+    inside = [place for place, special in enumerate(found.special_tokens_mask) if not special]
+    if not inside:
+        return NO_FRAME
+    return tuple(found.ids[: inside[0]]), tuple(found.ids[inside[-1] + 1 :])
+
+
+def _said(frame: Frame) -> str:
+    parts = zip(("begin", "end"), frame, strict=True)
+    return " and ".join(f"{verb} with {', '.join(map(str, ids))}" for verb, ids in parts if ids)
 
 
 class _Stream:
@@ -238,6 +269,7 @@ class TextComputer:
     """Any other model: its own ``encode``."""
 
     vocabulary = 0
+    frame = NO_FRAME
 
     def __init__(self, encoder: Encoder) -> None:
         self.encoder = encoder
@@ -271,7 +303,7 @@ class TextComputer:
 
     def take_ids(self, ids: Sequence[int]) -> Read:
         """See ``Computer.take_ids``."""
-        raise ValueError("this model does not read token ids; send texts")
+        raise ValueError(f"This model does not read token ids. {SEND_TEXTS}")
 
     def run(self, work: Work) -> None:
         """See ``Computer.run``."""

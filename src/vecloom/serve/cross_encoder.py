@@ -19,7 +19,7 @@ from vecloom.encoders.protocol import Vectors
 from vecloom.encoders.resolve import resolve
 from vecloom.errors import MissingExtraError, ModelError, first_line
 from vecloom.runtime.torch_session import quiet_loading
-from vecloom.serve.compute import Ask, Flight, Read, Work
+from vecloom.serve.compute import NO_FRAME, Ask, Flight, Read, Work
 
 MICRO_BATCHES = 4  # torch wants larger batches than a compiled network
 
@@ -42,6 +42,7 @@ class PairComputer:
     scale = MICRO_BATCHES
     prompts: Mapping[str, str] = MappingProxyType({})
     vocabulary = 0
+    frame = NO_FRAME
 
     def __init__(self, model: str, name: str | None = None) -> None:
         self.name, self.path = name or model, resolve(model)

@@ -14,7 +14,7 @@ import time
 from collections.abc import Awaitable, Callable, Hashable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -62,11 +62,13 @@ class Embedded:
         vectors: (n, d) float32 before cutting and normalisation; may be shared with the cache: do not write to it.
         tokens: read in all, repeated texts included.
         cut: how many texts were longer than the model reads.
+        unverified: token ids were taken that may be another tokenizer's, since this model's have no special tokens to tell.
     """
 
     vectors: Vectors
     tokens: int
     cut: int
+    unverified: bool = False
 
 
 class Engine:
@@ -211,7 +213,8 @@ class Engine:
             key: Known(vector, read.cost, read.cut)
             for (key, read), vector in zip(different.items(), vectors, strict=True)
         }
-        return _assembled([known[key] for key in keys], vectors if len(known) == len(keys) else None)
+        made = _assembled([known[key] for key in keys], vectors if len(known) == len(keys) else None)
+        return replace(made, unverified=not any(lane.computer.frame))
 
     # ---- the steps ------------------------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from vecloom.serve.asgi import ASGIApp, Message, Receive, Refuse, Scope, Send, h
 from vecloom.serve.keys import Key, KeyRing
 from vecloom.serve.keys import Scope as KeyScope
 
-PROBES = frozenset({"/health", "/live", "/ready"})  # they tell that the server is there, and nothing else
+PROBES = frozenset({"/health", "/live", "/ping", "/ready"})  # they tell that the server is there, and nothing else
 DOOR = re.compile(  # where a browser brings its key, and what that page looks like; what a signed token opens by itself
     r"/login|/favicon\.ico|/assets/[^/]*|/[cluf]/[^/]+"
 )
@@ -22,7 +22,7 @@ FORM = "/desk/"
 COOKIE = b"vecloom_key"
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 _ASKING = re.compile(
-    r"/(v[12]/)?(embeddings|embed|embed_all|embed_sparse|rerank|similarity|tokenize|decode)"
+    r"/|/invocations|/(v[12]/)?(embeddings|embed|embed_all|embed_sparse|rerank|similarity|tokenize|decode)"
     r"|/v1/indexes/[^/]+/search"
 )
 

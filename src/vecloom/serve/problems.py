@@ -84,7 +84,7 @@ def overloaded(seconds: float) -> Problem:
 
 def is_openai(path: str) -> bool:
     """Which of the two shapes a path has."""
-    return path.startswith(("/v1/", "/v2/"))
+    return path.startswith(("/v1/", "/v2/")) or path == "/embeddings"
 
 
 def response(path: str, problem: Problem) -> Response:
@@ -190,10 +190,20 @@ def invalid(path: str, errors: Any) -> Problem:
     """
     first = next((error for error in errors if not error["type"].endswith("_type")), errors[0])
     place = ".".join(str(part) for part in first["loc"] if part != "body" and not _is_type(part))
-    message = f"{place or 'The request'}: {first['msg']}."
+    if first["type"] in ("too_short", "string_too_short") and first["ctx"]["min_length"] == 1:
+        return empty(place)
+    what = first["ctx"]["error"] if first["type"] == "value_error" else first["msg"]
+    message = f"{place or 'The request'}: {what}."
     return Problem(400 if is_openai(path) else 422, message, param=place or None, code="invalid_value")
+
+
+def empty(place: str) -> Problem:
+    """A text or a list without content: 400 in both APIs."""
+    return Problem(400, f"{place} cannot be empty.", param=place, code="invalid_value", kind="Empty")
 
 
 def _is_type(part: str | int) -> bool:
     """Whether a step of a place is not a field but which of several types was tried."""
-    return isinstance(part, str) and (part in {"str", "int", "Document"} or "[" in part)
+    return isinstance(part, str) and (
+        part in {"str", "bool", "int", "float", "Document", "constrained-str"} or "[" in part
+    )

@@ -12,13 +12,14 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 from fastapi.routing import APIRoute
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from vecloom.errors import BackendError, UsageError
 from vecloom.serve import problems
 from vecloom.serve.asgi import Receive, Scope, Send
+from vecloom.serve.bodies import Taken
 from vecloom.serve.engine import ClientGoneError, Gone, TooLongError
 from vecloom.serve.problems import Problem, is_openai
 from vecloom.serve.settings import Settings
@@ -27,10 +28,10 @@ from vecloom.serve.state import state_of
 FAILURES = {400: "validation", 413: "validation", 422: "validation", 424: "backend", 500: "backend", 429: "overloaded"}
 
 
-class Body(BaseModel):
-    """What a client sends. Types are taken as they are: "1" is no number. Unknown fields are ignored, as OpenAI does."""
+class Body(Taken):
+    """What a client sends. Unknown fields are ignored, as OpenAI does."""
 
-    model_config = ConfigDict(strict=True, extra="ignore")
+    model_config = ConfigDict(extra="ignore")
 
     @property
     def count(self) -> int:

@@ -18,6 +18,7 @@ async def live() -> Response:
 
 
 @router.get("/ready", response_class=Response, summary="Whether requests will be answered.")
+@router.get("/ping", response_class=Response, summary="As /ready; SageMaker's name.")
 @router.get("/health", response_class=Response, summary="As /ready; text-embeddings-inference's name.")
 async def ready(request: Request) -> Response:
     """200, or 503 while models load and while the server drains; send requests elsewhere then."""

@@ -4,32 +4,39 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from vecloom.search.results import Mode
+from vecloom.serve.bodies import Taken
 from vecloom.serve.documents import LIMITED, WHOLE, openai_errors
 
 MOST_HITS = 1000  # hits of one answer; with the offset twice that is ranked
 MOST_FIELDS = 100  # each becomes a column of the table
 DEEPEST = 10_000  # last place that an offset can reach
 
+
+def _storable(value: Any) -> Any:
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise ValueError("a whole number of a field has to fit into 64 bits; send it as a text")
+    return value
+
+
 BY_VECTOR: dict[str, Any] = {"enum": ["vector", None]}
 Finite: TypeAlias = Annotated[float, Field(allow_inf_nan=False)]
+Value: TypeAlias = Annotated[str | bool | int | Finite | None, BeforeValidator(_storable)]
 FieldName: TypeAlias = Annotated[str, Field(min_length=1, max_length=128)]
 
 
-class Strict(BaseModel):
+class Strict(Taken):
     """A mistyped name is an error, not a setting that has no effect."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid")
 
 
 class Search(Strict):
     """A question: ``query`` or ``vector``."""
 
     model_config = ConfigDict(
-        extra="forbid",
-        strict=True,
         json_schema_extra={
             "oneOf": [
                 {"required": ["query"], "properties": {"query": {"type": "string"}, "vector": {"type": "null"}}},
@@ -64,16 +71,30 @@ class Search(Strict):
 
 
 class DocumentIn(Strict):
-    """A document to add, or to put in the place of the one with its id."""
+    """A document to add, or to put in the place of the one with its id: with a text, a title, or both."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [{"required": [name], "properties": {name: {"type": "string"}}} for name in ("text", "title")]
+        }
+    )
 
     id: Annotated[str, Field(min_length=1, max_length=1024)] | int | None = Field(
         None, description="Its name; made from the content where there is none."
     )
-    text: str = Field("", json_schema_extra=LIMITED, description="May be left out where there is a title.")
-    title: str = Field("", max_length=10_000)
-    fields: dict[FieldName, str | bool | int | Finite | None] = Field(
+    text: str = Field("", json_schema_extra=LIMITED)
+    title: str = Field(
+        "", max_length=10_000, description="Is encoded and searched with each chunk; alone it is a document, too."
+    )
+    fields: dict[FieldName, Value] = Field(
         default_factory=dict, max_length=MOST_FIELDS, description="Whatever filters are to know."
     )
+
+    @model_validator(mode="after")
+    def _not_nothing(self) -> DocumentIn:
+        if not {"text", "title"} & self.model_fields_set:
+            raise ValueError("a document needs a text or a title")
+        return self
 
 
 class Documents(Strict):
@@ -116,8 +137,10 @@ class Added(BaseModel):
     added: int
     replaced: int
     unchanged: int
-    empty: int
+    empty: int = Field(description="Without any text or title; they are not kept.")
     chunks: int
+    ids: list[str] = Field(description="Of the documents, in their order, with those that were made.")
+    repeated: list[str] = Field(description="Ids that came more than once; the last document of each stays.")
 
 
 class Passage(BaseModel):

@@ -7,6 +7,7 @@ gets through a path: clients and proxies remove ``.`` and ``..``, join slashes, 
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Annotated, Any, TypeAlias
@@ -28,7 +29,6 @@ from vecloom.serve.routes.index_models import (
     MOST_HITS,
     SEARCHED,
     SIMILAR,
-    Added,
     DocumentIn,
     Documents,
     Search,
@@ -36,6 +36,8 @@ from vecloom.serve.routes.index_models import (
 from vecloom.serve.state import State, state_of
 
 router = APIRouter(prefix="/v1/indexes", tags=["indexes"])
+
+COUNTS = ("added", "replaced", "unchanged", "empty", "chunks")
 
 Name: TypeAlias = Annotated[str, Path(description="The index's name, as GET /v1/indexes gives it.")]
 Id: TypeAlias = Annotated[str, StringConstraints(min_length=1)]  # a part of the path or of the query, by the route
@@ -94,15 +96,17 @@ async def similar(
 
 @router.post("/{name}/documents", response_class=Response, responses=DOCUMENTS, summary="Add or replace documents.")
 async def add(request: Request, name: Name, sent: Documents) -> Response:
-    """A document whose id is there is replaced, or skipped where nothing changed. The answer comes when all of it is on disk."""
+    """A document whose id is there is replaced, or skipped if nothing changed. The answer comes when all of it is on disk."""
     state = state_of(request)
     _check(state, sent.documents)
     documents = [_document(one) for one in sent.documents]
     report: AddReport = await state.shelf.change(name, lambda index: index.add(state.shelf.until_closed(documents)))
-    done = {what: getattr(report, what) for what in Added.model_fields}
+    done = {what: getattr(report, what) for what in COUNTS}
     for what in ("added", "replaced"):
         state.metrics.written.add(done[what], name, what)
-    return _json(done)
+    names = [document.id for document in documents]
+    repeated = [name for name, times in Counter(names).items() if times > 1]
+    return _json({**done, "ids": names, "repeated": repeated})
 
 
 @router.get("/{name}/documents", response_class=Response, responses=DOCUMENT, summary="A document.")

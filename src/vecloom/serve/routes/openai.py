@@ -2,7 +2,8 @@
 
 Source: https://platform.openai.com/docs/api-reference/embeddings. Beyond it: ``input_type`` and ``prompt_name`` choose one of the
 model's prompts, ``truncate`` says what becomes of a text that is too long, and ``output_dtype`` asks for smaller numbers. Token
-ids are of the model's own vocabulary, special tokens included, as ``/tokenize`` gives them.
+ids are of the model's own vocabulary, special tokens included, as ``/tokenize`` gives them; ids that do not begin and end with
+the model's special tokens come from another tokenizer and are refused.
 """
 
 from __future__ import annotations
@@ -27,13 +28,14 @@ from vecloom.serve.state import State, state_of
 router = APIRouter(tags=["OpenAI"])
 inference = APIRouter(tags=["OpenAI"], route_class=InferenceRoute)
 
+Text = Annotated[str, Field(min_length=1)]
 Ids = Annotated[list[Annotated[int, Field(ge=0, json_schema_extra={"x-limit": "ids"}), WHOLE]], Field(min_length=1)]
 
 
 class EmbeddingRequest(Body):
     """Texts, or token ids, to turn into vectors."""
 
-    input: str | Annotated[list[str], Field(min_length=1)] | Ids | Annotated[list[Ids], Field(min_length=1)] = Field(
+    input: Text | Annotated[list[Text], Field(min_length=1)] | Ids | Annotated[list[Ids], Field(min_length=1)] = Field(
         description="One text, texts, the token ids of one text, or those of several.", json_schema_extra=LIMITED
     )
     model: str | None = Field(None, description="One of GET /v1/models; the first by default.")
@@ -102,12 +104,6 @@ class ModelList(BaseModel):
     data: list[ModelCard]
 
 
-@inference.post(
-    "/v1/embeddings",
-    response_model=EmbeddingList,
-    responses=openai_errors(400, 404, 413, 415, 429),
-    summary="Vectors of texts.",
-)
 async def embeddings(request: Request, body: EmbeddingRequest) -> Response:
     """OpenAI's endpoint; vectors have length 1."""
     state = state_of(request)
@@ -117,8 +113,19 @@ async def embeddings(request: Request, body: EmbeddingRequest) -> Response:
     data = await openai_data(converted(vectors, body.output_dtype), body.encoding_format)
     usage = orjson.dumps({"prompt_tokens": made.tokens, "total_tokens": made.tokens})
     parts = (b'{"object":"list","data":', data, b',"model":', orjson.dumps(name), b',"usage":', usage, b"}")
-    headers = {"X-Truncated": str(made.cut)} if made.cut else None
+    headers = {"X-Truncated": str(made.cut)} if made.cut else {}
+    if made.unverified:
+        headers["X-Token-Ids"] = "unverified"
     return Response(b"".join(parts), 200, headers, "application/json")
+
+
+for path, summary in (
+    ("/v1/embeddings", "Vectors of texts."),
+    ("/embeddings", "As /v1/embeddings; TEI has it there, too."),
+):
+    inference.post(
+        path, response_model=EmbeddingList, responses=openai_errors(400, 404, 413, 415, 429), summary=summary
+    )(embeddings)
 
 
 async def _embedded(state: State, name: str, body: EmbeddingRequest, request: Request) -> Embedded:
@@ -135,7 +142,7 @@ async def _embedded(state: State, name: str, body: EmbeddingRequest, request: Re
     try:
         return await state.engine.embed_ids(name, given, may_cut=body.truncate, gone=gone)
     except ValueError as error:
-        raise Problem(400, f"input: {error}.", param="input", code="invalid_value") from None
+        raise Problem(400, f"input: {error}", param="input", code="invalid_value") from None
 
 
 @router.get("/v1/models", response_model=ModelList, responses=openai_errors(), summary="The models.")

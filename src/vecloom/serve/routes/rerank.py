@@ -14,7 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from vecloom.encoders.protocol import Vectors
+from vecloom.serve import problems
 from vecloom.serve.answers import json_response
+from vecloom.serve.bodies import Taken
 from vecloom.serve.compute import Ask
 from vecloom.serve.documents import LIMITED, WHOLE, openai_errors, tei_errors
 from vecloom.serve.engine import RERANKER, Embedded
@@ -27,7 +29,16 @@ NONE_HERE = "No reranker is served; start the server with --reranker MODEL, a cr
 
 
 class RerankRequest(Body):
-    """A query and texts."""
+    """A query and texts. Both parts of a pair cannot be empty."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [
+                {"properties": {"query": {"minLength": 1}}},
+                {"properties": {"texts": {"items": {"minLength": 1}}}},
+            ]
+        }
+    )
 
     query: str = Field(json_schema_extra=LIMITED)
     texts: list[str] = Field(min_length=1, json_schema_extra=LIMITED)
@@ -49,10 +60,8 @@ class Rank(BaseModel):
     text: str | None = None
 
 
-class Document(BaseModel):
+class Document(Taken):
     """A text as an object."""
-
-    model_config = ConfigDict(strict=True)
 
     text: str = Field(json_schema_extra=LIMITED)
 
@@ -111,6 +120,8 @@ async def rerank(request: Request, body: RerankRequest) -> Response:
     state = state_of(request)
     if state.reranker is None:
         raise Problem(424, NONE_HERE, kind="Backend")
+    if not body.query and "" in body.texts:
+        raise problems.empty(f"texts.{body.texts.index('')}")  # with the query; one of a pair may be empty
     made = await _scored(request, state, body.query, body.texts, "texts", may_cut=body.truncate)
     logits = made.vectors[:, 0]
     scores = logits if body.raw_scores else sigmoid(logits)

@@ -6,18 +6,19 @@ Source: https://huggingface.github.io/text-embeddings-inference. That server has
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, cast
 
 import anyio.to_thread
 import numpy as np
 from fastapi import APIRouter, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, Field
 from starlette.responses import Response
 
 from vecloom import __version__
 from vecloom.encoders import LexicalEncoder
 from vecloom.encoders.protocol import Kind, Vectors, finish
 from vecloom.serve.answers import in_pieces, json_response, rows
+from vecloom.serve.bodies import Taken
 from vecloom.serve.compute import Ask, Side
 from vecloom.serve.documents import LIMITED, WHOLE, tei_errors
 from vecloom.serve.problems import Problem
@@ -26,9 +27,11 @@ from vecloom.serve.state import State, state_of
 
 router = APIRouter(tags=["text-embeddings-inference"])
 inference = APIRouter(tags=["text-embeddings-inference"], route_class=InferenceRoute)
-ERRORS = tei_errors(404, 413, 415, 422, 424, 429)
+ERRORS = tei_errors(400, 404, 413, 415, 422, 424, 429)
 
-Texts = str | Annotated[list[str], Field(min_length=1)]
+Text = Annotated[str, Field(min_length=1)]
+Texts = Text | Annotated[list[Text], Field(min_length=1)]
+AnySide = Annotated[Literal["Right", "Left", "right", "left"], AfterValidator(str.capitalize)]
 Id = Annotated[int, Field(ge=0, json_schema_extra={"x-limit": "ids"}), WHOLE]
 
 
@@ -55,7 +58,7 @@ class EmbedRequest(Inputs):
 
     normalize: bool = Field(True, description="Scale vectors to length 1.")
     truncate: bool = Field(False, description="Cut a text that is longer than the model reads; else it is refused.")
-    truncation_direction: Side = Field("Right", description="Where it is cut.")
+    truncation_direction: AnySide = Field("Right", description="Where it is cut.")
     dimensions: Annotated[int, Field(ge=1, json_schema_extra={"x-limit": "dim"}), WHOLE] | None = Field(
         None, description="Keep the first so many."
     )
@@ -72,22 +75,18 @@ class SparseValue(BaseModel):
     value: float
 
 
-class Pairs(BaseModel):
+class Pairs(Taken):
     """A text and those to compare with it."""
 
-    model_config = ConfigDict(strict=True)
-
-    source_sentence: str = Field(json_schema_extra=LIMITED)
-    sentences: list[str] = Field(min_length=1, json_schema_extra=LIMITED)
+    source_sentence: Text = Field(json_schema_extra=LIMITED)
+    sentences: list[Text] = Field(min_length=1, json_schema_extra=LIMITED)
 
 
-class Parameters(BaseModel):
+class Parameters(Taken):
     """How the texts of a comparison are read."""
 
-    model_config = ConfigDict(strict=True)
-
     truncate: bool = False
-    truncation_direction: Side = "Right"
+    truncation_direction: AnySide = "Right"
     prompt_name: str | None = None
 
 
@@ -123,9 +122,10 @@ class Token(BaseModel):
 class DecodeRequest(Body):
     """Token ids to turn into text."""
 
-    ids: Annotated[list[Id], Field(min_length=1)] | Annotated[list[list[Id]], Field(min_length=1)] = Field(
-        json_schema_extra=LIMITED
-    )
+    ids: (
+        Annotated[list[Id], Field(min_length=1)]
+        | Annotated[list[Annotated[list[Id], Field(min_length=1)]], Field(min_length=1)]
+    ) = Field(json_schema_extra=LIMITED)
     skip_special_tokens: bool = True
     model: str | None = Field(None, description="One of GET /v1/models; the first by default.")
 
@@ -155,17 +155,30 @@ class Info(BaseModel):
     limits: dict[str, int]
 
 
-@inference.post("/embed", response_model=list[list[float]], responses=ERRORS, summary="Vectors of texts.")
 async def embed(request: Request, body: EmbedRequest) -> Response:
     """One vector for each text."""
     state = state_of(request)
     check_count(len(body.texts), state.settings, "inputs")
     name = state.model_name(body.model)
     vectors = await _vectors(
-        request, name, body.texts, body.prompt_name, cut=body.truncate, side=body.truncation_direction
+        request, name, body.texts, body.prompt_name, cut=body.truncate, side=cast(Side, body.truncation_direction)
     )
     done = finish(vectors, body.dimensions, body.normalize)
     return Response(await rows(done), media_type="application/json")
+
+
+for path, documented in {
+    "/embed": True,
+    "/invocations": True,
+    "/": False,
+}.items():  # of "/" the document has no page, either
+    inference.post(
+        path,
+        response_model=list[list[float]],
+        responses=ERRORS,
+        summary="Vectors of texts." if path == "/embed" else "As /embed.",
+        include_in_schema=documented,
+    )(embed)
 
 
 @inference.post(
@@ -205,7 +218,9 @@ async def similarity(request: Request, body: SimilarityRequest) -> Response:
     check_count(len(body.inputs.sentences), state.settings, "inputs")
     texts = [body.inputs.source_sentence, *body.inputs.sentences]
     name = state.model_name(body.model)
-    vectors = await _vectors(request, name, texts, how.prompt_name, cut=how.truncate, side=how.truncation_direction)
+    vectors = await _vectors(
+        request, name, texts, how.prompt_name, cut=how.truncate, side=cast(Side, how.truncation_direction)
+    )
     unit = finish(vectors, None, normalize=True)
     return json_response((unit[1:] @ unit[0]).tolist())
 
