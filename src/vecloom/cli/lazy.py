@@ -8,6 +8,8 @@ from typing import ClassVar
 
 import click
 
+from vecloom.cli.guard import guarded
+
 
 class LazyGroup(click.Group):
     """Imports a command's module when the command is called, so that help is quick.
@@ -23,9 +25,9 @@ class LazyGroup(click.Group):
         return list(self.homes)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import the module of a command and return it."""
+        """Import the module of a command and return it; it writes over nothing that it reads."""
         if cmd_name not in self.homes:
             return None
         module, _, name = self.homes[cmd_name].partition(":")
         command: click.Command = getattr(importlib.import_module(module), name or cmd_name)
-        return command
+        return guarded(command)

@@ -8,6 +8,7 @@ input can be resumed, by piping the same again. The output needs its own size tw
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -30,10 +31,12 @@ from vecloom.embed.settings import Settings
 from vecloom.encoders.protocol import Encoder, Kind, Progress
 from vecloom.errors import DataError, ModelError, OutputError, UsageError, from_os_error
 from vecloom.files import sync
+from vecloom.outputs import check_apart
 
 if TYPE_CHECKING:
     from vecloom.data import FieldMap, ReadReport
 
+SIDE_FILES = (".rows.jsonl", ".json")  # what formats write beside the output
 Total = Callable[[int], None]
 """Called once, when the number of rows is known."""
 
@@ -128,13 +131,15 @@ def run(
         total: called when the number of rows is known.
 
     Raises:
-        UsageError: unknown suffix, dtype or dim, or the interrupted job had other settings.
+        UsageError: unknown suffix, dtype or dim, the output is an input, or the interrupted job had other settings.
         DataError: a record cannot be read, or the input is not what it was when the job was interrupted.
         ModelError: the model gave NaN or infinity.
         OutputError: disk full, no permission, or another process writes the same output.
     """
     from vecloom import data
 
+    for ending in ("", *SIDE_FILES):
+        check_apart(f"{os.fspath(output)}{ending}", inputs)
     mapping = data.FieldMap() if fields is None else fields
     documents = data.read(inputs, fields=mapping, skip_bad=skip_bad, report=report, lines=lines)
     settings = Settings(kind, prompt, dim, dtype, with_text, with_fields, buffer or Limits())

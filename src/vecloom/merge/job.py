@@ -23,6 +23,7 @@ from vecloom.merge.output import write_model
 from vecloom.merge.recipe import Recipe, bind
 from vecloom.merge.table import check_call, method_of
 from vecloom.merge.values import layer_count
+from vecloom.outputs import check_apart
 
 if TYPE_CHECKING:
     import torch
@@ -97,6 +98,7 @@ def run(
     began = time.perf_counter()
     target = Path(output)
     check_output(target, overwrite=overwrite)
+    check_apart(target, [*recipe.models, *([recipe.base] if recipe.base is not None else []), *recipe.probe])
     inputs = open_inputs(recipe, device)
     options = bind(recipe, layer_count(inputs.models[0].tensors)) | data_options(recipe, inputs, device, data)
     with ThreadPoolExecutor(1) as pool:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from vecloom.errors import MissingExtraError, VecloomError
+from vecloom.outputs import check_apart
 from vecloom.train.recipe import Recipe, check_named, checked_options
 from vecloom.train.runs import RunFolder
 from vecloom.train.summary import TrainSummary
@@ -54,6 +55,9 @@ def run(
     """
     check_extra()
     check_named(recipe)
+    read = read_by(recipe)
+    check_apart(recipe.output, [*read, *([recipe.file] if recipe.file else [])])
+    check_apart(RunFolder(recipe.output).path, read)
     from vecloom.train.session import Session
     from vecloom.train.setup import rank
 
@@ -70,6 +74,18 @@ def run(
             return session.train(progress)
         except (RuntimeError, MemoryError) as error:
             raise out_of_memory(error, recipe) from error
+
+
+def read_by(recipe: Recipe) -> list[str]:
+    """Files and folders that training reads, beside the recipe itself."""
+    models = [recipe.model, *(source.teacher.model for source in recipe.data if source.teacher is not None)]
+    choices = [recipe.loss, *(recipe.loss_of(source) for source in recipe.data)]
+    models += [value for choice in choices for value in choice.options.values() if isinstance(value, str)]
+    return [
+        *models,
+        *(source.path for source in recipe.data if source.path),
+        *(task.path for task in recipe.evaluation.tasks),
+    ]
 
 
 def check_extra() -> None:
