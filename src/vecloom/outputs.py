@@ -35,7 +35,7 @@ def check_apart(
     target = os.fspath(output)
     if target == STANDARD:
         return
-    for given in map(os.fspath, inputs):
+    for given in (os.fspath(one) for one in inputs):
         relation = relation_of(target, given)
         if relation is not None and relation not in allowed:
             named = "standard input" if given == STANDARD else f"the input {_text(given)}"

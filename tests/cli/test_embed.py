@@ -21,7 +21,7 @@ def test_every_dtype_of_the_library_can_be_asked_for():
 
 def test_texts_become_vectors(run, loaded, texts, tmp_path):
     result = run("embed", texts, "-o", tmp_path / "a.npy", "--field", "text=body", "--threads", 2, "--backend", "onnx")
-    assert (result.exit_code, result.stderr) == (0, "")
+    assert (result.exit_code, result.stderr) == (0, "text from column 'body'\n")
     assert f"5 vectors of 12 dimensions (float32) in {tmp_path / 'a.npy'}: " in result.stdout
     assert "5 documents from 1 file" in result.stdout
     assert loaded == [("minilm", {"backend": "onnx", "threads": 2})]
@@ -64,7 +64,7 @@ def test_texts_beyond_the_models_length_are_counted(run, tmp_path):
     [
         (["gone.jsonl", "-o", "a.npy"], 2, "gone.jsonl"),
         (["{texts}", "-o", "a.txt"], 2, "Use one of .parquet, .npy, .jsonl."),
-        (["{texts}", "-o", "{folder}"], 2, "Use one of .parquet, .npy, .jsonl."),
+        (["{texts}", "-o", "{folder}/x"], 2, "Use one of .parquet, .npy, .jsonl."),
         (["{texts}", "-o", "a.npy", "--dim", "99"], 2, "Use 1 to 12."),
         (["{texts}", "-o", "a.npy", "--dtype", "int4"], 2, "int4"),
         (["{texts}", "-o", "a.npy", "--field", "text"], 2, "--field"),

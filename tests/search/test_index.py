@@ -195,7 +195,7 @@ def test_what_is_there_already_is_not_encoded_again(index, encoder):
     encoder.encoded.clear()
     again = index.add([*FRUIT[:2], {**FRUIT[2], "text": "gelbe birnen"}, {"id": "new", "text": "plums"}])
     assert (again.added, again.replaced, again.unchanged, again.chunks) == (1, 1, 2, 2)
-    assert encoder.encoded == ["gelbe birnen", "plums"]
+    assert encoder.encoded == ["plums", "gelbe birnen"]
     assert again.seen == {"apple", "pear", "birne", "new"}
     assert index.search("grüne", mode="keyword") == []
     assert ids(index.search("gelbe", mode="keyword")) == ["birne"]

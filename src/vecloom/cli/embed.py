@@ -33,6 +33,7 @@ DTYPES = ("float32", "float16", "int8", "binary")
     "--dtype", type=click.Choice(DTYPES), default="float32", show_default=True, help="How to store the numbers."
 )
 @options.reading_options
+@options.selection_options
 @click.option("--with-text", is_flag=True, help="Write the texts beside their vectors.")
 @click.option("--with-fields", is_flag=True, help="Write the records' other fields beside their vectors, as JSON.")
 @click.option("--restart", is_flag=True, help="Throw away what an interrupted run has finished.")
@@ -46,6 +47,8 @@ def embed(
     fields: tuple[str, ...],
     skip_bad: bool,
     lines: bool,
+    include: tuple[str, ...],
+    exclude: tuple[str, ...],
     backend: str,
     threads: int | None,
     as_json: bool,
@@ -70,14 +73,15 @@ def embed(
     from vecloom import embed as job
     from vecloom import load
     from vecloom.data import FieldMap, ReadReport
+    from vecloom.data.selection import Selection
     from vecloom.data.sources import check_inputs
 
     job.check_output(output)
     check_inputs(inputs)
     mapping = FieldMap.parse(list(fields))
     encoder = load(model, backend=backend, threads=threads)
-    report = ReadReport()
-    with bar("Embedding", inputs, report) as drawn:
+    report, selection = ReadReport(), Selection(include, exclude)
+    with bar("Embedding", inputs, report, selection) as drawn:
         summary = job.run(
             inputs,
             encoder,
@@ -86,10 +90,12 @@ def embed(
             skip_bad=skip_bad,
             lines=lines,
             report=report,
+            selection=selection,
             progress=drawn.advance,
             total=drawn.total,
             **settings,
         )
+    show.columns_read(report)
     if as_json:
         show.as_json({**summary.as_dict(), "read": report.as_dict()})
     else:

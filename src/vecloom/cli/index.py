@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import sys
 import time
-from dataclasses import asdict
+from collections.abc import Collection, Iterator
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from vecloom.cli import options, show
+from vecloom.cli import index_watch, options, show
 from vecloom.cli.progress import bar
+from vecloom.errors import VecloomError
+from vecloom.wording import MOST_NAMES, counted, some
 
 if TYPE_CHECKING:
-    from vecloom.data import ReadReport
+    from vecloom.data import Document, ReadReport
+    from vecloom.data.context import Context, Source
+    from vecloom.data.selection import Selection
     from vecloom.encoders.protocol import Encoder
     from vecloom.search import Index, IndexInfo
 
@@ -23,7 +29,12 @@ if TYPE_CHECKING:
 @click.option("-i", "--index", "path", metavar="INDEX", help="Folder of the index; made where there is none.")
 @options.model_option
 @options.reading_options
-@click.option("--delete-missing", is_flag=True, help="Remove documents that INPUT does not have any more.")
+@options.selection_options
+@click.option("--delete-missing", is_flag=True, help="Remove documents of INPUT that are not there any more.")
+@click.option("--yes", is_flag=True, help="Remove them without asking, also if they are more than a fifth.")
+@click.option(
+    "--watch", is_flag=True, help="Stay, and follow every change of INPUT until Ctrl-C; removes what is gone, too."
+)
 @click.option("--chunk-tokens", type=click.IntRange(min=8), help="Most tokens in a chunk.  [default: 256]")
 @click.option(
     "--overlap",
@@ -74,35 +85,150 @@ def add(
     threads: int | None,
     chunk_tokens: int | None,
     overlap: int | None,
-    fields: tuple[str, ...],
-    lines: bool,
-    skip_bad: bool,
     delete_missing: bool,
     language: str | None,
+    yes: bool,
+    watch: bool,
+    **reading: Any,
 ) -> None:
     """Read, add, remove what is gone, and show what was done."""
     from vecloom import load
-    from vecloom.data import FieldMap, ReadReport, read
+    from vecloom.data.sources import check_inputs
 
-    started = time.perf_counter()
-    mapping = FieldMap.parse(list(fields))
-    report = ReadReport()
-    documents = read(inputs, fields=mapping, skip_bad=skip_bad, report=report, lines=lines)
+    check_inputs(inputs)
+    selection, context = opened_reading(**reading)
+    if watch:
+        index_watch.check_extra()
+        index_watch.folders_of(inputs)
     encoder = load(model, backend=backend, threads=threads)
     opened = open_or_create(path, encoder, chunk_tokens, overlap)
-    with bar("Indexing", inputs, report) as drawn:
+    if watch:
+        follow(opened, inputs, selection, context, yes, as_json, language)
+        return
+    started, report = time.perf_counter(), context.report
+    found = find_again(opened, inputs, selection, report, allow_empty=delete_missing and yes)
+    with bar("Indexing", inputs, report, selection) as drawn:
+        documents = read_sources_of(found, context)
         added = opened.add(documents, language=language, progress=drawn.advance, build_progress=drawn.build)
-    lost = report.unreadable + report.bad_records + report.missing_extras
-    done = {name: value for name, value in asdict(added).items() if name != "seen"}
-    done["removed"] = opened.delete_missing(added.seen) if delete_missing and not lost else 0
+    removal = remove_missing(opened, inputs, added.seen, report, yes) if delete_missing else Removal()
+    done = {name: value for name, value in asdict(added).items() if name != "seen"} | {"removed": removal.removed}
     done["truncated"] = int(getattr(encoder, "truncated", 0))
     done["seconds"] = round(time.perf_counter() - started, 3)
+    show.columns_read(report)
     if as_json:
-        show.as_json({"index": path, **done, "read": report.as_dict()})
-        return
-    show.echo("\n".join(sentences(path, done, report)))
-    if delete_missing and lost:
-        show.echo(f"  nothing was removed, because {lost:,} inputs could not be read and may still exist")
+        show.as_json({"index": path, **done, "kept_missing": removal.kept, "read": report.as_dict()})
+    else:
+        show.echo("\n".join([*sentences(path, done, report), *([f"  {removal.said}"] if removal.said else [])]))
+    if removal.refused:
+        raise VecloomError(removal.said, "Look whether a folder is empty or not mounted; --yes removes them.")
+
+
+def opened_reading(
+    *,
+    fields: tuple[str, ...],
+    lines: bool,
+    skip_bad: bool,
+    include: tuple[str, ...] = (),
+    exclude: tuple[str, ...] = (),
+) -> tuple[Selection, Context]:
+    """How to read, as the options say it."""
+    from vecloom.data import FieldMap
+    from vecloom.data.context import Context
+    from vecloom.data.selection import Selection
+
+    return Selection(include, exclude), Context(FieldMap.parse(list(fields)), skip_bad, lines)
+
+
+def find_again(
+    opened: Index, inputs: tuple[str, ...], selection: Selection, report: ReadReport, *, allow_empty: bool
+) -> Iterator[Source]:
+    """The files to read, by the names that the index knows them by."""
+    from vecloom.data.sources import find, known_files
+
+    known = known_files(opened.sources())
+    return find(inputs, report, selection=selection, known=known, allow_empty=allow_empty)
+
+
+def read_sources_of(found: Iterator[Source], context: Context) -> Iterator[Document]:
+    """Their documents."""
+    from vecloom.data.reader import read_sources
+
+    return read_sources(found, context)
+
+
+@dataclass(frozen=True)
+class Removal:
+    """What became of documents that are not there any more.
+
+    Attributes:
+        removed: how many are gone from the index.
+        kept: how many stay though they are missing.
+        said: why they stay.
+        refused: they stay because nobody agreed.
+    """
+
+    removed: int = 0
+    kept: int = 0
+    said: str = ""
+    refused: bool = False
+
+
+def remove_missing(
+    opened: Index, inputs: tuple[str, ...], seen: Collection[str], report: ReadReport, yes: bool
+) -> Removal:
+    """Remove the documents of ``inputs`` that did not come by; ask where they are many."""
+    from vecloom.data.sources import covers
+
+    lost = report.unreadable + report.bad_records + report.missing_extras
+    gone, there = opened.missing(seen, covers(inputs))
+    if lost:
+        inputs_lost = counted(lost, "input")
+        why = f"nothing was removed, because {inputs_lost} could not be read and may still exist"
+        return Removal(0, len(gone), why)
+    told = f"{counted(len(gone), 'document')} of {there:,} there would be removed ({some(gone)})"
+    if MANY * len(gone) > there and not yes and not _agreed(told):
+        return Removal(0, len(gone), f"nothing was removed: {told}", refused=True)
+    return Removal(opened.delete(gone) if gone else 0)
+
+
+def _agreed(told: str) -> bool:
+    return sys.stdin.isatty() and click.confirm(f"{told}. Remove them?", err=True)
+
+
+def follow(
+    opened: Index,
+    inputs: tuple[str, ...],
+    selection: Selection,
+    context: Context,
+    yes: bool,
+    as_json: bool,
+    language: str | None,
+) -> None:
+    """Add what is there, then follow every change until the process is told to stop."""
+
+    def told(done: dict[str, int]) -> None:
+        if as_json:
+            show.as_json({"index": str(opened.path), **done})
+        else:
+            show.echo(f"{opened.path}: {counts_of(done)}.")
+        sys.stdout.flush()
+
+    def find_now() -> tuple[list[Source], Context]:
+        now = replace(context, report=ReadReport())
+        return list(find_again(opened, inputs, selection, now.report, allow_empty=True)), now
+
+    from vecloom.data import ReadReport
+
+    with index_watch.stopped_by_signals() as stop:
+        follower = index_watch.Follower(opened, inputs, find_now, yes, stop, language)
+        told(follower.look())
+        seen = set[str]().union(*follower.ids.values())
+        if not stop.is_set() and follower.report is not None:
+            first = remove_missing(opened, inputs, seen, follower.report, yes)
+            show.echo(f"  {first.said}", err=True) if first.said else None
+            show.echo(f"Watching {', '.join(inputs)}; stop with Ctrl-C.", err=True)
+        index_watch.follow(follower, inputs, told)
+    show.echo("Stopped; the index is complete up to the last change that was named.", err=True)
 
 
 def open_or_create(path: str, encoder: Encoder, chunk_tokens: int | None, overlap: int | None) -> Index:
@@ -134,24 +260,35 @@ def open_or_create(path: str, encoder: Encoder, chunk_tokens: int | None, overla
 
 def sentences(path: str, done: dict[str, Any], report: ReadReport) -> list[str]:
     """Say what was done: one line of counts, one of time, one of what was read."""
-    counts = [f"{done[name]:,} {word}" for name, word in COUNTS.items() if done[name] or name == "added"]
     rate = report.documents / done["seconds"] if done["seconds"] else 0.0
     notes = [
         f"{show.count(done['chunks'], 'chunk')} written in {done['seconds']:,.1f} s, {rate:,.0f} documents/s",
         f"{show.count(done['truncated'], 'text')} cut to the model's length" if done["truncated"] else "",
+        f"without text and title: {some(done['empty_ids'], done['empty'])}" if done["empty"] else "",
+        f"{show.count(done['repeated'], 'document')} with an id that came before, the last of each is kept: "
+        f"{some(done['repeated_ids'], max(len(done['repeated_ids']), 0))}"
+        if done["repeated"]
+        else "",
         f"read {report.summary()}",
+        *report.notes[:MOST_NAMES],
     ]
-    return [f"{path}: {', '.join(counts)}.", *(f"  {note}" for note in notes if note)]
+    return [f"{path}: {counts_of(done)}.", *(f"  {note}" for note in notes if note)]
+
+
+def counts_of(done: dict[str, Any]) -> str:
+    """What was done, by count; new documents are named even if there are none."""
+    new = f"{counted(done['added'], 'document')} new"
+    return ", ".join([new, *(f"{done[name]:,} {word}" for name, word in COUNTS.items() if done.get(name))])
 
 
 COUNTS = {
-    "added": "documents new",
     "replaced": "replaced",
     "unchanged": "unchanged",
     "removed": "removed",
-    "empty": "without text, left out",
+    "empty": "without text and title, left out",
 }
 """What is counted, and how it is called."""
+MANY = 5  # one in so many may be removed without a question
 
 
 def show_info(path: str, as_json: bool) -> None:

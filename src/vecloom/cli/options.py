@@ -39,6 +39,23 @@ def speed_options(function: F) -> F:
     return backend(threads(function))
 
 
+def selection_options(function: F) -> F:
+    """Add ``--include`` and ``--exclude``."""
+    include = click.option(
+        "--include",
+        multiple=True,
+        metavar="PATTERN",
+        help="Of folders and globs read only these files, as in '*.md'; patterns as in .gitignore, may be repeated.",
+    )
+    exclude = click.option(
+        "--exclude",
+        multiple=True,
+        metavar="PATTERN",
+        help="Leave these files and folders out, as in 'drafts/'; stronger than --include.",
+    )
+    return include(exclude(function))
+
+
 def reading_options(function: F) -> F:
     """Add ``--field``, ``--lines`` and ``--skip-bad``."""
     field = click.option(

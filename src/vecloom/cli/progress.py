@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from vecloom.data import ReadReport
+    from vecloom.data.selection import Selection
 
 EVERY = 10.0
 """Seconds between plain lines: enough to see that work goes on, and few in a log of hours."""
@@ -78,7 +79,7 @@ class TerminalBar(Bar):
 
 
 @contextmanager
-def bar(what: str, inputs: Sequence[str], report: ReadReport) -> Iterator[Bar]:
+def bar(what: str, inputs: Sequence[str], report: ReadReport, selection: Selection | None = None) -> Iterator[Bar]:
     """Show a bar on stderr while the block runs, if stderr is a terminal.
 
     The remaining time follows from how many documents came out of the bytes read so far, until their number is known.
@@ -87,6 +88,7 @@ def bar(what: str, inputs: Sequence[str], report: ReadReport) -> Iterator[Bar]:
         what: the word before the bar.
         inputs: what is read, as the user gave it.
         report: counts documents and bytes while they are read.
+        selection: which files of folders and globs are read.
     """
     if not sys.stderr.isatty():
         yield Bar()
@@ -94,6 +96,7 @@ def bar(what: str, inputs: Sequence[str], report: ReadReport) -> Iterator[Bar]:
     from rich import progress as rich
     from rich.console import Console
 
+    from vecloom.data.selection import ALL
     from vecloom.data.sources import input_bytes
 
     columns = [
@@ -104,7 +107,7 @@ def bar(what: str, inputs: Sequence[str], report: ReadReport) -> Iterator[Bar]:
         rich.TimeRemainingColumn(),
     ]
     with rich.Progress(*columns, console=Console(stderr=True), transient=True) as drawn:
-        yield TerminalBar(drawn, what, input_bytes(inputs), report)
+        yield TerminalBar(drawn, what, input_bytes(inputs, selection or ALL), report)
 
 
 def plain_lines(what: str, clock: Callable[[], float] = time.monotonic) -> Callable[[int, int, str], None]:

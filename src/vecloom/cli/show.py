@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from vecloom.control_characters import escaped_json, visible
+from vecloom.wording import counted
+
+if TYPE_CHECKING:
+    from vecloom.data import ReadReport
 
 
 def echo(text: str = "", *, err: bool = False, nl: bool = True) -> None:
@@ -51,7 +55,14 @@ def pairs(values: Mapping[str, Any]) -> str:
 
 def count(number: int, noun: str) -> str:
     """Say "1 text", "2,000 texts"."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+    return counted(number, noun)
+
+
+def columns_read(report: ReadReport) -> None:
+    """Say on stderr which columns of records were read as what, where there were records."""
+    said = report.columns()
+    if said:
+        echo(said, err=True)
 
 
 def size(number: float) -> str:

@@ -58,6 +58,13 @@ def file_of(name: str) -> str:
     return path if _ODD.search(path) and "\0" not in path else name
 
 
+def given_file(name: str) -> str:
+    """The path that somebody typed: a name of ``shown`` too, and ``x/../n`` also where there is no ``x``."""
+    path = file_of(name)
+    short = os.path.normpath(path)
+    return short if os.path.exists(short) and not os.path.lexists(path) else path
+
+
 def without_surrogates(text: str) -> str:
     """Text that holds paths as the system gave them, as UTF-8 can carry it."""
     return text if text.isascii() else _ODD.sub(lambda odd: f"%{ord(odd[0]) - 0xDC00:02X}", text)

@@ -6,7 +6,7 @@ import difflib
 import glob
 import os
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
@@ -14,11 +14,12 @@ from typing import TypeAlias
 from vecloom.data.context import Source
 from vecloom.data.decoding import SNIFF, is_binary
 from vecloom.data.formats import FORMATS, format_of, maildir_part, mbox
-from vecloom.data.names import STDIN, file_of, normal, shown
+from vecloom.data.names import STDIN, file_of, given_file, normal, shown
 from vecloom.data.prose import is_prose
 from vecloom.data.report import ReadReport
 from vecloom.data.selection import ALL, Selection
 from vecloom.errors import DataError, UsageError
+from vecloom.outputs import glob_matches
 
 KINDS = ", ".join(suffix.removeprefix(".") for suffix in FORMATS)
 Identity: TypeAlias = tuple[int, int]
@@ -36,7 +37,7 @@ def check_inputs(inputs: Sequence[str]) -> None:
     if list(inputs).count(STDIN) > 1:
         raise UsageError("Standard input (-) was given twice.", "Name it once.")
     for name in inputs:
-        if name == STDIN or os.path.exists(file_of(name)):
+        if name == STDIN or os.path.exists(given_file(name)):
             continue
         if not glob.has_magic(name):
             raise UsageError(f"There is no file or folder {shown(name)!r}.", _advice(name))
@@ -69,10 +70,10 @@ def find(
         DataError: a folder or the matches of a glob hold nothing that can be read.
     """
     check_inputs(inputs)
-    folders = [os.path.realpath(name) for name in map(file_of, inputs) if os.path.isdir(name)]
+    folders = [os.path.realpath(name) for name in map(given_file, inputs) if os.path.isdir(name)]
     finder = _Finder(report, selection, known or {}, folders)
     for name in inputs:
-        path = file_of(name)
+        path = given_file(name)
         if name == STDIN:
             yield Source(STDIN)
         elif os.path.isdir(path):
@@ -103,6 +104,35 @@ def identity_of(path: str) -> Identity | None:
     except (OSError, ValueError):
         return None
     return (status.st_dev, status.st_ino) if stat.S_ISREG(status.st_mode) and status.st_ino else None
+
+
+def known_files(sources: Iterable[str]) -> dict[Identity, str]:
+    """Names by what their files are, of those that are there."""
+    found = ((identity_of(file_of(name)), name) for name in sorted(sources, reverse=True) if name != STDIN)
+    return {identity: name for identity, name in found if identity is not None}
+
+
+def covers(inputs: Sequence[str]) -> Callable[[str], bool]:
+    """Whether a document's source is one of the inputs, lies in one or is matched by one, however they are spelled."""
+    roots = [one for name in inputs for one in _spellings(given_file(name)) if name != STDIN and not _is_glob(name)]
+    globs = [one for name in inputs if _is_glob(name) for one in _spellings(name)]
+
+    def within(source: str) -> bool:
+        if source == STDIN:
+            return STDIN in inputs
+        places = _spellings(file_of(source))
+        below = any(place == root or place.startswith(os.path.join(root, "")) for root in roots for place in places)
+        return below or any(glob_matches(pattern, place) for pattern in globs for place in places)
+
+    return within
+
+
+def _is_glob(name: str) -> bool:
+    return glob.has_magic(name) and not os.path.exists(given_file(name))
+
+
+def _spellings(path: str) -> tuple[str, str]:
+    return os.path.abspath(path), os.path.realpath(path)
 
 
 def is_index(folder: str) -> bool:
@@ -163,7 +193,7 @@ class _Finder:
 
     def matches(self, pattern: str) -> Iterator[Source]:
         """The matches of a glob; folders among them are read whole."""
-        base = _base_of(pattern)
+        base = base_of(pattern)
         for name in sorted(glob.glob(pattern, recursive=True)):
             below = os.path.relpath(name, base)
             # below "**" the folders' files are matches themselves
@@ -258,7 +288,7 @@ class _Finder:
         self.report.note(f"{shown(path)}: {error.strerror}.")
 
 
-def _base_of(pattern: str) -> str:
+def base_of(pattern: str) -> str:
     """The folder that a glob starts from: all before its first part with a wildcard."""
     base = pattern
     while glob.has_magic(base):

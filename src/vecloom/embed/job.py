@@ -23,6 +23,7 @@ import numpy as np
 from vecloom.data.chunks import token_counter
 from vecloom.data.heads import cut
 from vecloom.data.records import Document
+from vecloom.data.selection import ALL, Selection
 from vecloom.embed import parts, quantize
 from vecloom.embed.formats import FORMATS
 from vecloom.embed.quantize import Dtype, Floats
@@ -105,6 +106,7 @@ def run(
     skip_bad: bool = False,
     lines: bool = False,
     report: ReadReport | None = None,
+    selection: Selection | None = None,
     restart: bool = False,
     progress: Progress | None = None,
     total: Total | None = None,
@@ -126,6 +128,7 @@ def run(
         skip_bad: count records that cannot be read instead of stopping.
         lines: take each line of a text file as a document.
         report: filled with what was read and skipped.
+        selection: which files of folders and globs are read; all where None.
         restart: throw away what an interrupted call left.
         progress: called as rows are finished.
         total: called when the number of rows is known.
@@ -141,7 +144,9 @@ def run(
     for ending in ("", *SIDE_FILES):
         check_apart(f"{os.fspath(output)}{ending}", inputs)
     mapping = data.FieldMap() if fields is None else fields
-    documents = data.read(inputs, fields=mapping, skip_bad=skip_bad, report=report, lines=lines)
+    documents = data.read(
+        inputs, fields=mapping, skip_bad=skip_bad, report=report, lines=lines, selection=selection or ALL
+    )
     settings = Settings(kind, prompt, dim, dtype, with_text, with_fields, buffer or Limits())
     return run_documents(documents, encoder, output, settings, restart=restart, progress=progress, total=total)
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from os import PathLike
@@ -256,6 +256,25 @@ class Index:
             table = self._store.scan([schema.DOCUMENT, schema.SOURCE], condition=f"`{schema.POSITION}` = 0")
             pairs = zip(table[schema.DOCUMENT].to_pylist(), table[schema.SOURCE].to_pylist(), strict=True)
             return self._drop({name for name, source in pairs if name not in kept and _below(source, sources)})
+
+    def missing(self, seen: Collection[str], within: Callable[[str], bool]) -> tuple[list[str], int]:
+        """Which documents did not come by in a run, of those whose source ``within`` accepts, and how many these are.
+
+        Args:
+            seen: ids that did come by: ``AddReport.seen``.
+            within: whether a source is one that was read.
+        """
+        kept = {schema.storable(name) for name in seen}
+        named = {source: within(source) for source in self.sources()}
+        table = self._current().store.scan([schema.DOCUMENT, schema.SOURCE], condition=f"`{schema.POSITION}` = 0")
+        pairs = zip(table[schema.DOCUMENT].to_pylist(), table[schema.SOURCE].to_pylist(), strict=True)
+        here = [name for name, source in pairs if named.get(source, False)]
+        return sorted(name for name in here if name not in kept), len(here)
+
+    def sources(self) -> set[str]:
+        """Where the documents were read: files by name, "-" for standard input."""
+        table = self._current().store.scan([schema.SOURCE], condition=f"`{schema.POSITION}` = 0")
+        return set(table[schema.SOURCE].unique().to_pylist())
 
     def build_ann(self, progress: BuildProgress | None = None) -> AnnInfo:
         """Make the graph anew from all rows, also below 50,000, and measure it; UsageError below 1,000."""

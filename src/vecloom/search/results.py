@@ -64,6 +64,9 @@ class AddReport:
         unchanged: documents that were there already, word for word; they were not encoded again.
         empty: documents with neither text nor title: there is nothing to find in them, so they are not stored.
         chunks: rows that were written.
+        repeated: documents whose id came before in the same run; the last one of an id is kept.
+        repeated_ids: the first few of these ids.
+        empty_ids: ids of the first few documents with neither text nor title.
         seen: ids of all documents that came by, for ``Index.delete_missing``.
     """
 
@@ -72,6 +75,9 @@ class AddReport:
     unchanged: int = 0
     empty: int = 0
     chunks: int = 0
+    repeated: int = 0
+    repeated_ids: tuple[str, ...] = ()
+    empty_ids: tuple[str, ...] = ()
     seen: frozenset[str] = frozenset()
 
 

@@ -20,6 +20,7 @@ from vecloom.search import schema, word_terms
 from vecloom.search.results import AddReport
 from vecloom.search.store import Store, widen
 from vecloom.text import cut
+from vecloom.wording import MOST_NAMES
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -28,6 +29,7 @@ Item: TypeAlias = Document | Mapping[str, Any] | str
 
 BATCH_CHUNKS = 1024  # some seconds of encoding: that much is lost at most by a kill
 BATCH_CHARACTERS = 8_000_000
+HELD_CHARACTERS = 32_000_000  # of changed documents that wait for the end of the run
 COMPACT_EVERY = 64  # commits; a run over millions of rows leaves few small fragments for its readers
 
 
@@ -41,7 +43,8 @@ class Batch:
         replaced: ids that are in the table with other content.
         emptied: of these, those that have no text any more.
         unchanged: documents that came by since the last commit and need no work.
-        empty: documents without text that came by.
+        empty: documents without text and title that came by.
+        passed: documents that came by and whose id came again with other content.
     """
 
     documents: dict[str, str] = field(default_factory=dict)
@@ -50,18 +53,38 @@ class Batch:
     emptied: list[str] = field(default_factory=list)
     unchanged: int = 0
     empty: int = 0
+    passed: int = 0
     characters: int = 0
 
     @property
     def full(self) -> bool:
         """Whether it is time to commit."""
-        idle = self.unchanged + self.empty >= BATCH_CHUNKS
+        idle = self.unchanged + self.empty + self.passed >= BATCH_CHUNKS
         return len(self.chunks) >= BATCH_CHUNKS or self.characters >= BATCH_CHARACTERS or idle
 
     @property
     def came_by(self) -> int:
         """Documents that are done when this batch is."""
-        return len(self.documents) + self.unchanged + self.empty
+        return len(self.documents) + self.unchanged + self.empty + self.passed
+
+
+@dataclass
+class Few:
+    """How many documents, and the ids of the first few.
+
+    Attributes:
+        count: how many there were.
+        names: their ids, without doubles.
+    """
+
+    count: int = 0
+    names: list[str] = field(default_factory=list)
+
+    def add(self, name: str) -> None:
+        """Count one."""
+        self.count += 1
+        if len(self.names) < MOST_NAMES and name not in self.names:
+            self.names.append(name)
 
 
 def as_document(item: Item) -> Document:
@@ -110,6 +133,10 @@ class Adder:
         language: of all texts, where it is given.
         languages: those that the index has met; ``met`` is called with more of them before they are written.
         met: keeps them.
+        waiting: documents that are in the table with other content. They are written last: an id that comes twice in one
+            run would otherwise be encoded twice in every run.
+        repeated: documents whose id came before in the run.
+        empty: documents without text and title.
     """
 
     store: Store
@@ -119,6 +146,9 @@ class Adder:
     language: str | None = None
     languages: tuple[str, ...] = ()
     met: Callable[[tuple[str, ...]], None] = lambda _: None
+    waiting: dict[str, Document] = field(default_factory=dict)
+    repeated: Few = field(default_factory=Few)
+    empty: Few = field(default_factory=Few)
 
     def run(
         self,
@@ -141,7 +171,13 @@ class Adder:
                 progress(batch.came_by)
             if number % COMPACT_EVERY == 0:
                 compact()
-        return AddReport(**counts, seen=frozenset(seen))
+        return AddReport(
+            **counts,
+            repeated=self.repeated.count,
+            repeated_ids=tuple(self.repeated.names),
+            empty_ids=tuple(self.empty.names),
+            seen=frozenset(seen),
+        )
 
     def _known(self) -> dict[str, str]:
         """Document id -> content hash of what is in the table."""
@@ -149,29 +185,49 @@ class Adder:
         return dict(zip(table[schema.DOCUMENT].to_pylist(), table[schema.HASH].to_pylist(), strict=True))
 
     def _batches(self, items: Iterable[Item], known: dict[str, str], seen: set[str]) -> Iterator[Batch]:
-        batch = Batch()
+        batch, held = Batch(), 0
         for item in items:
             document = as_document(item)
             name, digest = schema.storable(document.id), content_hash(document)
-            if name in batch.documents or name in batch.emptied:
-                # The same id twice: the later one replaces the earlier one, as in two runs.
-                yield batch
-                batch = Batch()
+            if name in seen:
+                self.repeated.add(name)
             seen.add(name)
-            self._take(batch, document, name, digest, known)
+            if self.waiting.pop(name, None) is not None:
+                batch.passed += 1
+            if known.get(name) == digest:
+                batch.unchanged += 1
+            elif name in known:
+                self.waiting[name] = document
+                held += len(document.text)
+            else:
+                self._take(batch, document, name, digest, known)
             if batch.full:
                 yield batch
                 batch = Batch()
+            if held >= HELD_CHARACTERS:
+                yield from self._changed(known)
+                held = 0
+        if batch.came_by:
+            yield batch
+        yield from self._changed(known)
+
+    def _changed(self, known: dict[str, str]) -> Iterator[Batch]:
+        """Write the documents that wait."""
+        batch = Batch()
+        for name, document in self.waiting.items():
+            self._take(batch, document, name, content_hash(document), known)
+            if batch.full:
+                yield batch
+                batch = Batch()
+        self.waiting.clear()
         if batch.came_by:
             yield batch
 
     def _take(self, batch: Batch, document: Document, name: str, digest: str, known: dict[str, str]) -> None:
-        if known.get(name) == digest:
-            batch.unchanged += 1
-            return
         chunks = self.chunk(document)
         if not chunks:
             batch.empty += 1
+            self.empty.add(name)
             if known.pop(name, None) is not None:
                 batch.emptied.append(name)
             return
