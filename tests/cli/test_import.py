@@ -1,5 +1,10 @@
+import errno
 import json
+import os
 
+from click.testing import CliRunner
+
+from vecloom.cli import vecloom
 from vecloom.search import Index
 
 LINE = {
@@ -142,3 +147,18 @@ def test_strict_advises_what_import_has(run, tmp_path):
     result = run("import", "bibtex", path, "-o", "-", "--strict")
     assert "--skip-bad" not in result.stderr
     assert "leave such records out by leaving out --strict" in result.stderr
+
+
+def test_a_full_disk_leaves_no_half_made_file(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    (tmp_path / "refs.bib").write_text("@article{a, title={Tea}, abstract={Pour the water.}}")
+    (tmp_path / "out.jsonl").write_text("as it was")
+    monkeypatch.setattr("vecloom.files.sync", full)
+    done = CliRunner().invoke(
+        vecloom, ["import", "bibtex", str(tmp_path / "refs.bib"), "-o", str(tmp_path / "out.jsonl")]
+    )
+    assert (done.exit_code, "the disk is full" in done.stderr) == (1, True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.jsonl", "refs.bib"]
+    assert (tmp_path / "out.jsonl").read_text() == "as it was"

@@ -1,5 +1,6 @@
 """What must not happen: lost rows, torn states, wrong answers from broken files."""
 
+import errno
 import json
 import os
 import random
@@ -16,7 +17,7 @@ import pytest
 from filelock import FileLock
 from search_fakes import HashEncoder
 
-from vecloom.errors import DataError, OutputError, StoreError
+from vecloom.errors import DataError, OutputError, StoreError, UsageError
 from vecloom.search import Index, schema
 from vecloom.search import store as store_module
 
@@ -277,3 +278,30 @@ def test_a_widening_that_was_killed_half_way_loses_nothing(index, step):
     index.add([{"id": "b", "text": "one", "x": "two"}])
     assert {hit.document_id: hit.fields["x"] for hit in index.search("one")} == {"a": "1", "b": "two"}
     assert index._store.latest().fields == {"x": "x"}
+
+
+@pytest.mark.parametrize("what", ["vecloom.search.metadata.write_text", "lance.write_dataset"])
+def test_a_disk_that_fills_up_while_an_index_is_begun_leaves_nothing(tmp_path, monkeypatch, what):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(what, full)
+    with pytest.raises(OutputError, match="the disk is full"):
+        Index.create(tmp_path / "i", HashEncoder())
+    assert not (tmp_path / "i").exists()
+    monkeypatch.undo()
+    assert Index.create(tmp_path / "i", HashEncoder()).add(DOCUMENTS).added == 12
+
+
+def test_what_a_kill_left_of_an_index_that_was_begun_is_no_hindrance(tmp_path):
+    Index.create(tmp_path / "i", HashEncoder())
+    (tmp_path / "i" / "index.json").unlink()
+    for path in (tmp_path / "i").iterdir():
+        if path.name.startswith("vectors"):
+            shutil.rmtree(path)
+    assert Index.create(tmp_path / "i", HashEncoder()).add(DOCUMENTS).added == 12
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "notes.txt").write_text("mine")
+    with pytest.raises(UsageError, match="holds other files"):
+        Index.create(tmp_path / "other", HashEncoder())
+    assert (tmp_path / "other" / "notes.txt").exists()

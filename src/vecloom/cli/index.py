@@ -221,11 +221,13 @@ def follow(
 
     with index_watch.stopped_by_signals() as stop:
         follower = index_watch.Follower(opened, inputs, find_now, yes, stop, language)
-        told(follower.look())
+        done = follower.look()
         seen = set[str]().union(*follower.ids.values())
         if not stop.is_set() and follower.report is not None:
             first = remove_missing(opened, inputs, seen, follower.report, yes)
-            show.echo(f"  {first.said}", err=True) if first.said else None
+            told(done | {"removed": done["removed"] + first.removed})
+            if first.said:
+                show.echo(f"  {first.said}; --yes removes them", err=True)
             show.echo(f"Watching {', '.join(inputs)}; stop with Ctrl-C.", err=True)
         index_watch.follow(follower, inputs, told)
     show.echo("Stopped; the index is complete up to the last change that was named.", err=True)

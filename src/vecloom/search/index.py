@@ -9,6 +9,7 @@ the newest before the next query, so a query never sees half a change. Writers t
 
 from __future__ import annotations
 
+import shutil
 import threading
 import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -109,7 +110,8 @@ class Index:
             vecloom=__version__,
             words=RULES,
         )
-        with writer_lock(folder, lock_timeout):
+        with writer_lock(folder, lock_timeout), _nothing_half_made(folder):
+            metadata.check_new(folder, overwrite)  # another process may have made one meanwhile
             table = store.create(folder / name, encoder.dim)
             _write_metadata(folder, known)  # from here on the new index is there, and the old one gone
             known = maintain.update(folder, table, known)
@@ -523,6 +525,17 @@ def _below(source: str, sources: Sequence[str] | None) -> bool:
     if sources is None:
         return True
     return any(source == one or source.startswith(one.rstrip("/") + "/") for one in sources)
+
+
+@contextmanager
+def _nothing_half_made(folder: Path) -> Iterator[None]:
+    """Remove what was begun where no index comes of it, as on a full disk."""
+    try:
+        yield
+    except BaseException:
+        if not (folder / metadata.FILE).exists() and metadata.is_unfinished(folder):
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def _write_metadata(folder: Path, known: Metadata) -> None:

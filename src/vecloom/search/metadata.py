@@ -7,6 +7,7 @@ points to beside the table (vector file, graph) is derived from the table and ca
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +19,8 @@ from vecloom.search.results import AnnInfo
 FORMAT = 2  # 1: without terms of our own
 FILE = "index.json"
 _AGAIN = "Restore it from a copy, or make the index again."
+
+_BEGUN = re.compile(r"rows(-[0-9a-f]{12})?\.lance|writer\.(lock|pid)|\.index\.json\..*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +95,13 @@ def check_new(folder: Path, overwrite: bool) -> None:
     if (folder / FILE).exists():
         if not overwrite:
             raise StoreError(f"{folder} holds an index already.", "Open it to add to it, or overwrite it.")
-    elif folder.is_dir() and any(folder.iterdir()):
+    elif folder.is_dir() and not is_unfinished(folder):
         raise UsageError(f"{folder} holds other files.", "Choose a new folder for the index.")
+
+
+def is_unfinished(folder: Path) -> bool:
+    """Whether a folder holds nothing but what a process that was killed left of an index it began."""
+    return all(_BEGUN.fullmatch(path.name) for path in folder.iterdir())
 
 
 def read(folder: Path) -> Metadata:

@@ -263,7 +263,7 @@ def _os_number(error: BaseException) -> int | None:
 
 
 def _store_error(error: BaseException, doing: str) -> VecloomError:
-    number = _os_number(error)
+    number = error.errno if isinstance(error, OSError) and error.errno else _os_number(error)
     if number is not None:
         return from_os_error(OSError(number, ""), doing)
     reason = re.sub(r",? ?/[\w/.\-]+\.rs:\d+:\d+", "", str(error)).strip().rstrip(".")
