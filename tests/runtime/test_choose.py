@@ -1,9 +1,11 @@
+import os
+
 import numpy as np
 import pytest
 from tests.encoders import tiny
 
 from vecloom.errors import BackendError, ModelError
-from vecloom.runtime import choose, cpu
+from vecloom.runtime import apart, choose, cpu
 from vecloom.runtime.directory import read_spec
 from vecloom.runtime.pipeline import cosine_rows
 
@@ -31,14 +33,14 @@ def measured(monkeypatch, sessions):
 
     def make(spec, backend, precision, variant, threads):
         made.append((backend, precision))
-        session = sessions[backend, precision]
+        session = sessions.get((backend, precision), RuntimeError("it is not here"))
         if isinstance(session, Exception):
             raise session
         return session
 
     monkeypatch.setattr(choose, "candidates", lambda spec, every: [(*key, "") for key in sessions])
-    monkeypatch.setattr(choose, "_make", make)
-    monkeypatch.setattr(choose, "_measure", lambda spec, session: (session.vectors, session.rate))
+    monkeypatch.setattr(choose, "make_session", make)
+    monkeypatch.setattr(choose, "measure", lambda spec, session: (session.vectors, session.rate))
     return made
 
 
@@ -76,8 +78,53 @@ def test_a_backend_that_fails_is_noted_and_passed_over(monkeypatch, spec):
 
 def test_nothing_that_runs_is_an_error_with_the_reasons(monkeypatch, spec):
     measured(monkeypatch, {("openvino", "f32"): RuntimeError("no such op")})
-    with pytest.raises(BackendError, match="openvino f32: no such op"):
+    with pytest.raises(BackendError, match="openvino f32: no such op; torch f32: it is not here"):
         choose.choose(spec)
+
+
+def test_torch_is_tried_where_nothing_else_can_be_used(monkeypatch, spec):
+    sessions = {("openvino", "f32"): RuntimeError("no such op"), ("torch", "f32"): Fixed(0, 10)}
+    made = measured(monkeypatch, sessions)
+    monkeypatch.setattr(choose, "candidates", lambda spec, every: [("openvino", "f32", "")])
+    assert choose.choose(spec).key == ("torch", "f32", "")
+    assert made == [("openvino", "f32"), ("torch", "f32")]
+
+
+def test_numbers_that_are_not_finite_and_vectors_that_differ_are_said(monkeypatch, spec):
+    broken = Fixed(0, 100)
+    broken.vectors[3] = np.nan
+    sessions = {("openvino", "f32"): broken, ("openvino", "bf16"): Fixed(0, 300), ("torch", "f32"): Fixed(0, 10),
+                ("torch", "bf16"): Fixed(0.1, 900)}  # fmt: skip
+    measured(monkeypatch, sessions)
+    found = choose.choose(spec)
+    assert found.key == ("torch", "f32", "")
+    assert [trial.note for trial in found.trials] == [
+        "it gives numbers that are not finite",
+        "there is no fp32 run to compare it with",
+        "",
+        "its vectors differ from fp32's: cosine 0.9950",  # cos(0.1)
+    ]
+
+
+def test_a_library_that_crashes_takes_only_the_trial_along(monkeypatch, tmp_path):
+    path = tiny.make(tmp_path, "mpnet")  # a family that is converted
+    spec = read_spec(path)
+    vectors, rate = apart.measure_apart(path, "openvino", "f32", "", 1)
+    assert vectors.shape == (len(choose.PROBE), 32)
+    assert rate > 0
+    code = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
+    monkeypatch.setattr(apart, "_environment", lambda: crashing(tmp_path, code))
+    with pytest.raises(BackendError, match=r"crashed \(signal 9\)"):
+        apart.measure_apart(path, "openvino", "f32", "", 1)
+    found = choose.choose(spec)
+    assert found.key[0] == "torch"
+    assert "crashed" in found.trials[0].note
+
+
+def crashing(folder, code):
+    """An environment in which Python runs ``code`` before anything else."""
+    (folder / "sitecustomize.py").write_text(code)
+    return {**os.environ, "PYTHONPATH": str(folder)}
 
 
 def test_failures_are_not_remembered(monkeypatch, spec):

@@ -46,7 +46,8 @@ def doctor(model: str, every: bool, as_json: bool) -> None:
 
 def chosen(model: str, *, every: bool) -> Choice | None:
     """Which backend runs a transformer; None for other kinds of models, which need none."""
-    from vecloom.encoders.resolve import kind_of, resolve
+    from vecloom.encoders.layouts import kind_of
+    from vecloom.encoders.resolve import resolve
     from vecloom.runtime.choose import choose
     from vecloom.runtime.directory import read_spec
 

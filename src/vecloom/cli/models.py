@@ -42,7 +42,7 @@ def models(as_json: bool) -> None:
 
 def described(model: LocalModel) -> dict[str, Any]:
     """What is known of a model without loading it; None where its files do not say."""
-    from vecloom.encoders.resolve import kind_of
+    from vecloom.encoders.layouts import kind_of
 
     dim, tokens = sizes(model.path)
     return {

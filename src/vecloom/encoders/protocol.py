@@ -83,6 +83,23 @@ class Encoder(Protocol):
         ...
 
 
+def check_finite(vectors: Vectors, texts: Sequence[str], name: str) -> None:
+    """Check that every number is finite.
+
+    Raises:
+        ModelError: one is not; the sentence names the text.
+    """
+    if np.isfinite(vectors).all():
+        return
+    from vecloom.errors import ModelError
+
+    place = int(np.flatnonzero(~np.isfinite(vectors).all(axis=1))[0])
+    shown = texts[place] if len(texts[place]) <= 60 else f"{texts[place][:59]}…"
+    raise ModelError(
+        f"The model {name} gives a vector that is not finite for {shown!r}.", "Try --backend torch, or --precision f32."
+    )
+
+
 def finish(vectors: Vectors, dim: int | None, normalize: bool) -> Vectors:
     """Cut ``(n, d)`` vectors to ``dim`` and scale them to length 1; zero vectors stay zero.
 

@@ -6,14 +6,14 @@ Nothing is downloaded unless the user names a Hub id that is not in the cache, a
 from __future__ import annotations
 
 import difflib
-import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from vecloom.encoders.layouts import kind_of
 from vecloom.encoders.protocol import Encoder
-from vecloom.errors import ModelError, ModelNotFoundError, first_line
+from vecloom.errors import BackendError, ModelError, ModelNotFoundError, first_line
 from vecloom.files import file_digest
 
 BUNDLED = "minilm"
@@ -61,11 +61,13 @@ def load(
         threads: CPU threads; all that the process may use by default.
 
     Returns:
-        a ``TransformerEncoder``, ``StaticEncoder``, ``LexicalEncoder`` or ``RemoteEncoder``, as the directory says.
+        a ``TransformerEncoder``, ``PipelineEncoder``, ``StaticEncoder``, ``LexicalEncoder`` or ``RemoteEncoder``, as the
+        directory says (``vecloom.encoders.layouts``).
 
     Raises:
         ModelNotFoundError: no such model here; the sentence offers the close names.
-        ModelError: the directory is incomplete or broken.
+        ModelError: the directory is incomplete or broken, or its model gives no dense vectors.
+        BackendError: the backend that was asked for cannot run it.
     """
     path, shown = resolve(str(name)), str(name)
     kind = kind_of(path)
@@ -81,9 +83,27 @@ def load(
         from vecloom.encoders.remote import RemoteEncoder
 
         return RemoteEncoder.load(path, name=shown)
+    if kind == "pipeline":
+        from vecloom.encoders.pipeline import PipelineEncoder
+
+        check_runs_in_torch(shown, backend)
+        return PipelineEncoder(path, name=shown, threads=threads)
     from vecloom.encoders.transformer import TransformerEncoder
 
     return TransformerEncoder(path, name=shown, backend=backend, precision=precision, threads=threads)
+
+
+def check_runs_in_torch(name: str, backend: str) -> None:
+    """Check that nobody asks for another backend for a pipeline that only torch runs.
+
+    Raises:
+        BackendError: another one is asked for.
+    """
+    if backend not in ("auto", "torch"):
+        raise BackendError(
+            f"The {backend} backend cannot run {name}: its modules are run by sentence-transformers.",
+            "Use --backend torch, or leave it out.",
+        )
 
 
 def resolve(name: str) -> Path:
@@ -103,26 +123,6 @@ def resolve(name: str) -> Path:
     if looks_like_hub_id(name):
         return _from_hub(name)
     raise ModelNotFoundError(f"There is no model {name!r} here.", _offer(name))
-
-
-def kind_of(path: Path) -> str:
-    """What a model directory holds: "transformer", "static", "lexical" or "remote".
-
-    Raises:
-        ModelError: it holds no model.
-    """
-    if (path / "vecloom_remote.json").is_file():
-        return "remote"
-    modules, config = _json(path / "modules.json"), _json(path / "config.json")
-    if isinstance(modules, list) and modules:
-        first = str(modules[0].get("type", "")).rsplit(".", 1)[-1]
-        return {"StaticEmbedding": "static", "LexicalModule": "lexical"}.get(first, "transformer")
-    if isinstance(config, dict):
-        return "static" if config.get("model_type") == "model2vec" else "transformer"
-    raise ModelError(
-        f"{path} holds no model: there is neither modules.json nor config.json in it.",
-        "Give a sentence-transformers, transformers or model2vec directory.",
-    )
 
 
 def looks_like_hub_id(name: str) -> bool:
@@ -213,11 +213,3 @@ def _licence(path: Path) -> str:
 
 def _size(path: Path) -> int:
     return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
-
-
-def _json(path: Path) -> object:
-    try:
-        found: object = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return found

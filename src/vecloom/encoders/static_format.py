@@ -28,6 +28,7 @@ from vecloom.encoders.protocol import Vectors
 from vecloom.encoders.texts import NO_LIMIT
 from vecloom.errors import ModelError, from_os_error
 from vecloom.files import atomic_path, write_text
+from vecloom.runtime.tensors import Tensors, read_tensors
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -229,18 +230,10 @@ def _tokenizer(path: Path) -> tuple[Tokenizer, int]:
     return tokenizer, int(truncation["max_length"]) if truncation else NO_LIMIT
 
 
-def _tensors(path: Path) -> dict[str, npt.NDArray[Any]]:
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
-
+def _tensors(path: Path) -> Tensors:
     if not path.is_file():
         raise ModelError(f"{path} is missing.", _REMEDY)
-    try:
-        return dict(load_file(path))
-    except (SafetensorError, OSError, ValueError) as error:
-        raise ModelError(f"{path} cannot be read: {error}.", _REMEDY) from error
-    except (KeyError, TypeError) as error:  # bfloat16, which NumPy does not have
-        raise ModelError(f"{path} has a number type that NumPy lacks: {error}.", "Save it as float32.") from error
+    return read_tensors(path)
 
 
 def _float32(values: npt.NDArray[Any]) -> Vectors:

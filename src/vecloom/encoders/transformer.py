@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vecloom.encoders import texts as clean
-from vecloom.encoders.protocol import Kind, Progress, Vectors, finish
+from vecloom.encoders.protocol import Kind, Progress, Vectors, check_finite, finish
 from vecloom.errors import from_os_error
 from vecloom.files import atomic_folder, check_free
 from vecloom.runtime.choose import open_session
@@ -29,6 +29,10 @@ from vecloom.runtime.tensors import read_tensors
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
+
+
+_WIDTHS = ("hidden_size", "dim", "n_embd", "d_model")
+"""What families call the width of their token vectors."""
 
 
 class TransformerEncoder:
@@ -72,11 +76,17 @@ class TransformerEncoder:
     @property
     def dim(self) -> int:
         """Dimensions of a full vector."""
+        full = self._full_dim
+        return min(full, self.spec.truncate_dim or full)
+
+    @cached_property
+    def _full_dim(self) -> int:
         if self.spec.dense:
             return int(self._dense[-1][0].shape[0])
-        if not self.spec.pooling:
+        named = next((self.spec.config[key] for key in _WIDTHS if self.spec.config.get(key)), None)
+        if not self.spec.pooling or named is None:
             return int(self._run([""]).shape[1])
-        return int(self.spec.config.get("hidden_size") or self.spec.config["dim"])
+        return int(named)
 
     @property
     def max_length(self) -> int:
@@ -129,7 +139,9 @@ class TransformerEncoder:
         before = self.spec.prompt(kind) if prompt is None else prompt
         ready = clean.all_readable([before + text for text in given] if before else given)
         distinct, places = clean.unique([text.lower() for text in ready] if self.spec.lower_case else ready)
-        vectors = finish(self._run(distinct, before, progress), dim, normalize)
+        found = self._alone_if_not_finite(self._run(distinct, before, progress), distinct, before)
+        check_finite(found, distinct, self.name)
+        vectors = finish(found, dim, normalize)
         if progress and len(given) > len(distinct):
             progress(len(given) - len(distinct))
         return vectors if places is None else vectors[places]
@@ -205,12 +217,18 @@ class TransformerEncoder:
             )
         )
 
+    def _alone_if_not_finite(self, found: Vectors, texts: Sequence[str], prompt: str) -> Vectors:
+        """Vectors that are not finite computed once more, each text by itself: one text's NaN spreads to those in its row."""
+        for place in np.flatnonzero(~np.isfinite(found).all(axis=1)).tolist():
+            found[place] = self._run([texts[place]], prompt)[0]
+        return found
+
     def project(self, pooled: Vectors) -> Vectors:
-        """Apply the Dense modules to pooled vectors (n, width), where the backend has not done so: (n, dim)."""
+        """Apply the Dense modules to pooled vectors (n, width), where the backend has not done so, and cut: (n, dim)."""
         for matrix, bias, activation in () if self.session.whole else self._dense:
             pooled = pooled @ matrix.T + bias
             pooled = np.tanh(pooled) if activation == "Tanh" else pooled
-        return pooled
+        return pooled[:, : self.spec.truncate_dim]
 
     @cached_property
     def _dense(self) -> list[tuple[Any, Any, str]]:

@@ -140,7 +140,7 @@ class Shelf:
 
 def prompts_of(encoder: Encoder) -> Mapping[str, str]:
     """The prompts that a model's directory stores, by name."""
-    known = getattr(encoder, "spec", None) or getattr(encoder, "settings", None)
+    known = getattr(encoder, "spec", None) or getattr(encoder, "settings", None) or encoder
     prompts: Mapping[str, str] = getattr(known, "prompts", None) or {}
     return prompts
 

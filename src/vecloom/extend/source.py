@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vecloom.encoders.resolve import kind_of, resolve
+from vecloom.encoders.layouts import kind_of
+from vecloom.encoders.resolve import resolve
 from vecloom.errors import ModelError, UsageError
 from vecloom.runtime.directory import ModelSpec, read_spec
 

@@ -24,7 +24,8 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vecloom.encoders.resolve import kind_of, resolve
+from vecloom.encoders.layouts import kind_of
+from vecloom.encoders.resolve import resolve
 from vecloom.errors import ModelError, UsageError
 from vecloom.extend.card import card_text
 from vecloom.extend.output import changed_copy, replace_tensors, update_json

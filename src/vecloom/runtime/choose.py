@@ -6,13 +6,17 @@ import importlib.metadata
 import importlib.util
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
-from vecloom.errors import BackendError, ModelError, UsageError, VecloomError, first_line
+import numpy as np
+
+from vecloom.errors import BackendError, ModelError, UsageError, first_line
 from vecloom.files import remembered
 from vecloom.runtime import bert_graph, cpu
+from vecloom.runtime.apart import measure_apart
 from vecloom.runtime.batching import Floats
 from vecloom.runtime.directory import ModelSpec, read_tokenizer
+from vecloom.runtime.openvino_session import is_native
 from vecloom.runtime.pipeline import TokenSource, cosine_rows, run_texts
 from vecloom.runtime.session import Session
 
@@ -107,11 +111,11 @@ def open_session(
         raise UsageError(f"There is no precision {precision!r}.", "Choose f32 or bf16.")
     if backend == "auto" and precision is None:
         choice = choose(spec, threads=threads)
-        return _make(spec, *choice.key, threads)
+        return make_session(spec, *choice.key, threads)
     if backend == "auto":
         backend = "openvino" if spec.pooling else "torch"
     default = "bf16" if backend == "openvino" and cpu.has_bf16() and spec.pooling else "f32"
-    return _make(spec, backend, precision or default, "", threads)
+    return make_session(spec, backend, precision or default, "", threads)
 
 
 def choose(spec: ModelSpec, *, threads: int | None = None, every: bool = False) -> Choice:
@@ -136,7 +140,7 @@ def candidates(spec: ModelSpec, *, every: bool) -> Iterator[tuple[str, str, str]
     torch_here = (
         importlib.util.find_spec("sentence_transformers") is not None and importlib.util.find_spec("torch") is not None
     )
-    graph_here = bool(spec.pooling) and (bert_graph.supports(spec.config) or torch_here)
+    graph_here = bool(spec.pooling) and (bert_graph.supports(spec.config) or torch_here or spec.exported)
     cuda = torch_here and cpu.has_nvidia()
     if graph_here:
         yield "openvino", "f32", ""
@@ -159,25 +163,57 @@ def _try_all(spec: ModelSpec, threads: int | None, *, every: bool) -> list[dict[
     reference: Floats | None = None
     trials: list[Trial] = []
     broken: ModelError | None = None
-    for backend, precision, variant in candidates(spec, every=every):
+
+    def attempt(backend: str, precision: str, variant: str) -> None:
+        nonlocal reference, broken
+        trial = Trial(backend, precision, variant)
         try:
-            session = _make(spec, backend, precision, variant, threads)
-            vectors, rate = _measure(spec, session)
-        except (VecloomError, RuntimeError, ImportError, OSError, AttributeError) as error:
+            vectors, rate = _tried(spec, backend, precision, variant, threads)
+        except Exception as error:  # libraries raise anything for a model that they do not take; the next may take it
             broken = broken or (error if isinstance(error, ModelError) else None)
-            trials.append(Trial(backend, precision, variant, note=first_line(error)))
-            continue
-        reference = vectors if reference is None else reference
-        worst = float(cosine_rows(vectors, reference).min())
-        trials.append(Trial(backend, precision, variant, round(rate, 1), round(worst, 6)))
+            trials.append(replace(trial, note=first_line(error)))
+            return
+        trials.append(_judged(replace(trial, texts_per_second=round(rate, 1)), vectors, reference))
+        if reference is None and trials[-1].usable:
+            reference = vectors
+
+    for candidate in candidates(spec, every=every):
+        attempt(*candidate)
+    tried = {(trial.backend, trial.precision, trial.variant) for trial in trials}
+    if _LAST not in tried and not any(trial.usable for trial in trials):
+        attempt(*_LAST)
     if not any(trial.usable for trial in trials):
         notes = "; ".join(f"{trial.backend} {trial.precision}: {trial.note}" for trial in trials)
-        todo = "Install the extra: pip install 'vecloom[torch]'"
+        installed = importlib.util.find_spec("sentence_transformers") is not None
+        todo = "Check the model." if installed else "Install the extra: pip install 'vecloom[torch]'"
         raise broken or BackendError(f"No backend here can run {spec.path} ({notes}).", todo)
     return [asdict(trial) for trial in trials]
 
 
-def _measure(spec: ModelSpec, session: Session) -> tuple[Floats, float]:
+_LAST = ("torch", "f32", "")
+"""What is tried where nothing else can be used: sentence-transformers runs whatever it can load."""
+
+
+def _judged(trial: Trial, vectors: Floats, reference: Floats | None) -> Trial:
+    """A trial with its worst cosine, and why it cannot be used."""
+    if not np.isfinite(vectors).all():
+        return replace(trial, note="it gives numbers that are not finite")
+    if reference is None and trial.precision != "f32":
+        return replace(trial, note="there is no fp32 run to compare it with")
+    worst = float(cosine_rows(vectors, vectors if reference is None else reference).min())
+    note = "" if worst >= MIN_COSINE else f"its vectors differ from fp32's: cosine {worst:.4f}"
+    return replace(trial, min_cosine=round(worst, 6), note=note)
+
+
+def _tried(spec: ModelSpec, backend: str, precision: str, variant: str, threads: int | None) -> tuple[Floats, float]:
+    """The probe's vectors and the rate, from a process of its own where a converted network may crash its library."""
+    if backend == "openvino" and not is_native(spec):
+        return measure_apart(spec.path, backend, precision, variant, threads)
+    return measure(spec, make_session(spec, backend, precision, variant, threads))
+
+
+def measure(spec: ModelSpec, session: Session) -> tuple[Floats, float]:
+    """The vectors of the probe texts (n, width) and texts per second."""
     source = TokenSource(read_tokenizer(spec), spec.max_length)
 
     def run() -> Floats:
@@ -191,7 +227,8 @@ def _measure(spec: ModelSpec, session: Session) -> tuple[Floats, float]:
     return vectors, len(PROBE) / min(seconds)
 
 
-def _make(spec: ModelSpec, backend: str, precision: str, variant: str, threads: int | None) -> Session:
+def make_session(spec: ModelSpec, backend: str, precision: str, variant: str, threads: int | None) -> Session:
+    """The session of a candidate; raises what ``open_session`` does."""
     if backend != "torch" and not spec.pooling:
         modules = ", ".join(spec.extra_modules)
         raise BackendError(f"The {backend} backend cannot run {spec.path}: it has {modules}.", "Use --backend torch.")

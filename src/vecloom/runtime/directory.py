@@ -34,6 +34,18 @@ _LEGACY_POOLING = {
     "pooling_mode_lasttoken": "lasttoken",
 }
 _STOCK = {"Transformer", "Pooling", "Dense", "Normalize"}
+_WEIGHTS = (
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+)
+_EXPORTS = (
+    "openvino/openvino_model.xml",
+    "openvino_model.xml",
+    "onnx/model.onnx",
+    "model.onnx",
+)
 _NO_VECTORS = {"Normalize", "PairHead"}
 """Modules that the network need not run: length is set afterwards, and a head scores pairs of finished vectors."""
 _SPARE_POSITIONS = {"roberta": 2, "xlm-roberta": 2, "camembert": 2, "mpnet": 2}
@@ -56,6 +68,7 @@ class ModelSpec:
         normalized: whether the pipeline ends in a Normalize module.
         prompts: prompt name to text.
         default_prompt: name of the prompt for sentence-transformers' plain ``encode``, never for queries and documents.
+        truncate_dim: dimensions that are kept of a vector, or None: all.
         lower_case: lower the text before tokenising (an old setting of sentence-transformers).
         max_length: tokens after which a text is cut.
         extra_modules: class names of modules that only torch can run.
@@ -72,6 +85,7 @@ class ModelSpec:
     normalized: bool = False
     prompts: Mapping[str, str] = field(default_factory=dict)
     default_prompt: str | None = None
+    truncate_dim: int | None = None
     lower_case: bool = False
     max_length: int = 512
     extra_modules: tuple[str, ...] = ()
@@ -83,18 +97,23 @@ class ModelSpec:
 
     @cached_property
     def weights(self) -> Path:
-        """The weights file (the shards' index where there are several).
+        """The weights file (the shards' index where there are several), or the exported network if there is nothing else.
 
         Raises:
             ModelError: there is none.
         """
-        for name in ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin"):
+        for name in (*_WEIGHTS, *_EXPORTS):
             if (self.weights_path / name).is_file():
                 return self.weights_path / name
         raise ModelError(
             f"The model directory {self.weights_path} has no weights (model.safetensors).",
             "Copy or download the model again: it is incomplete.",
         )
+
+    @property
+    def exported(self) -> bool:
+        """Whether there is only a network that was exported for OpenVINO or ONNX, without weights to build one from."""
+        return self.weights.suffix in (".xml", ".onnx")
 
     @cached_property
     def fingerprint(self) -> str:
@@ -110,6 +129,7 @@ class ModelSpec:
             self.max_length,
             dict(self.prompts),
             self.default_prompt,
+            *([f"cut to {self.truncate_dim}"] if self.truncate_dim else []),
             *(["by kind alone"] if self.default_prompt or {"passage", "corpus"} & set(self.prompts) else []),
         ]
         return text_digest(json.dumps([parts, pipeline], sort_keys=True))
@@ -119,6 +139,9 @@ class ModelSpec:
         if self.weights.suffix == ".json":
             shards = set(_read_json(self.weights)["weight_map"].values())
             files += [self.weights_path / shard for shard in sorted(shards)]
+        if self.exported:  # the numbers lie beside the network, unless they are in it
+            beside = (self.weights.with_suffix(".bin"), Path(f"{self.weights}_data"))
+            files += [file for file in beside if file.is_file()]
         own = [folder / name for folder in self.own_folders for name in ("config.json", "model.safetensors")]
         files += [folder / "model.safetensors" for folder in self.dense]
         return files + [file for file in own if file.is_file()]
@@ -163,6 +186,7 @@ def read_spec(path: Path) -> ModelSpec:
         normalized="Normalize" in kinds,
         prompts={name: text for name, text in (saved.get("prompts") or {}).items() if isinstance(text, str)},
         default_prompt=saved.get("default_prompt_name"),
+        truncate_dim=saved.get("truncate_dim"),
         lower_case=bool(settings.get("do_lower_case")),
         max_length=_max_length(
             settings, {} if changed else config, _optional_json(weights_path / "tokenizer_config.json")

@@ -65,9 +65,9 @@ def pool_hidden(hidden: Floats, batch: Batch, *, maximum: bool) -> Floats:
 
 
 def _model_file(spec: ModelSpec) -> Path:
-    shipped = spec.path / "onnx" / "model.onnx"
-    if shipped.is_file():
-        return shipped
+    for name in ("onnx/model.onnx", "model.onnx"):
+        if (spec.path / name).is_file():
+            return spec.path / name
     exported = cache_dir("onnx") / f"{text_digest(spec.fingerprint)}.onnx"
     if not exported.is_file():
         with atomic_path(exported) as temporary:

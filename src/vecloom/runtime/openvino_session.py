@@ -42,7 +42,7 @@ class OpenVinoSession:
         if precision == "bf16" and not cpu.has_bf16():
             raise BackendError("This CPU has no bfloat16 units (AMX or AVX512-BF16).", "Use precision f32.")
         self.precision = precision
-        self.packing = bert_graph.supports(spec.config) and spec.pooling != "max"
+        self.packing = is_native(spec) and spec.pooling != "max"
         self.parallel = threads or cpu.threads()
         self.cells = 1024
         self._spec = spec
@@ -85,7 +85,7 @@ class OpenVinoSession:
             self._sink.emit = None  # or it would keep this call's vectors alive until the next
 
     def _inputs(self, batch: Batch) -> dict[str, Any]:
-        if bert_graph.supports(self._spec.config):
+        if is_native(self._spec):
             return {
                 "input_ids": batch.input_ids,
                 "positions": batch.positions,
@@ -169,7 +169,14 @@ def _cached_graph(spec: ModelSpec) -> Path:
     return folder / "model.xml"
 
 
+def is_native(spec: ModelSpec) -> bool:
+    """Whether the network is built here from its weights, and takes packed rows."""
+    return bert_graph.supports(spec.config) and not spec.exported
+
+
 def _make_graph(spec: ModelSpec) -> Any:
+    if spec.exported:
+        return _exported(spec)
     if not bert_graph.supports(spec.config):
         return _convert(spec)
     try:
@@ -181,7 +188,6 @@ def _make_graph(spec: ModelSpec) -> Any:
 def _convert(spec: ModelSpec) -> Any:
     """Trace a transformers network and put pooling behind it."""
     import openvino as ov
-    from openvino import opset15 as op
 
     from vecloom.runtime.torch_session import traceable
 
@@ -189,6 +195,38 @@ def _convert(spec: ModelSpec) -> Any:
     model = ov.convert_model(network, example_input=example)
     for port, name in zip(model.inputs, ("input_ids", "attention_mask"), strict=True):
         port.get_tensor().set_names({name})
+    return _with_pooling(spec, model)
+
+
+def _exported(spec: ModelSpec) -> Any:
+    """A network that others exported; token types, where it asks for them, are all 0."""
+    import openvino as ov
+    from openvino import opset15 as op
+
+    model = ov.Core().read_model(spec.weights)
+    ports = {name: port for port in model.inputs for name in port.names}
+    if not {"input_ids", "attention_mask"} <= set(ports) or set(ports) - {
+        "input_ids",
+        "attention_mask",
+        "token_type_ids",
+    }:
+        raise ModelError(
+            f"{spec.weights} asks for {', '.join(ports)}, which is not what texts give.", "Export it anew."
+        )
+    if "token_type_ids" in ports:
+        types = ports["token_type_ids"].get_node()
+        zeros = op.broadcast(op.constant(0, np.int64), op.shape_of(ports["input_ids"].get_node()))
+        for target in types.output(0).get_target_inputs():
+            target.replace_source_output(zeros.output(0))
+        model.remove_parameter(types)
+    return _with_pooling(spec, model)
+
+
+def _with_pooling(spec: ModelSpec, model: Any) -> Any:
+    """A network that gives token vectors first, with pooling behind them."""
+    import openvino as ov
+    from openvino import opset15 as op
+
     pool = op.parameter([-1, -1, -1], np.float32, name="pool")
     pool.output(0).set_names({"pool"})
     hidden = model.outputs[0].get_node().input_value(0)

@@ -48,7 +48,8 @@ def open_model(recipe: Recipe, device: str) -> Any:
     """
     from sentence_transformers import SentenceTransformer
 
-    from vecloom.encoders.resolve import kind_of, resolve
+    from vecloom.encoders.layouts import kind_of
+    from vecloom.encoders.resolve import resolve
 
     path = resolve(recipe.model)
     if kind_of(path) in {"remote", "lexical"}:

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from vecloom.encoders.layouts import kind_of
 from vecloom.encoders.protocol import Vectors
-from vecloom.encoders.resolve import kind_of, resolve
+from vecloom.encoders.resolve import resolve
 from vecloom.errors import ModelError, UsageError
 from vecloom.extend.card import card_text
 from vecloom.extend.output import changed_copy, replace_tensors
