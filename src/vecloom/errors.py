@@ -88,7 +88,11 @@ class MailError(VecloomError):
 
 
 class FilterError(UsageError):
-    """A ``where`` filter does not parse or names a field that is not there."""
+    """A ``where`` filter does not parse, names a field that is not there, or compares what cannot be compared."""
+
+
+class FilterTimeError(VecloomError):
+    """A ``where`` filter takes longer to evaluate than allowed."""
 
 
 class OutputError(VecloomError):

@@ -58,7 +58,7 @@ class FakeSource:
         }
         found = sorted((name for name in counts if counts[name]), key=lambda name: -counts[name])
         if where:
-            found = [name for name in found if f"'{name}'" in where]
+            found = [name for name in found if f"'{name}'" in str(where)]
         return [Hit(f"{name}#0", name, float(counts[name]), self.held[name][1]) for name in found[:k]]
 
     def similar(self, name, k):

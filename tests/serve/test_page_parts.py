@@ -101,9 +101,9 @@ def test_choices_become_a_filter_with_the_right_types():
     asked = Question("docs", chosen={"lang": ("en", "o'hara"), "year": ("2020",), "open": ("true",)}, where="a = 1")
     known = {"lang": ["en", "o'hara", "de"], "year": [2019, 2020], "open": [True, False]}
     assert asked.filter(known) == (
-        "(a = 1) AND fields.lang IN ('en', 'o''hara') AND fields.year IN (2020) AND fields.open IN (true)"
+        "(a = 1) AND (fields.lang IN ('en', 'o''hara')) AND (fields.year IN (2020)) AND (fields.open IN (true))"
     )
-    assert asked.filter(known, but="lang") == "(a = 1) AND fields.year IN (2020) AND fields.open IN (true)"
+    assert asked.filter(known, but="lang") == "(a = 1) AND (fields.year IN (2020)) AND (fields.open IN (true))"
     assert Question("docs", chosen={"lang": ("unknown",)}).filter(known) is None
 
 

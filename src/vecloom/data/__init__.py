@@ -10,7 +10,7 @@ from vecloom.data.fields import FieldMap
 from vecloom.data.formats import FORMATS
 from vecloom.data.hashing import content_hash
 from vecloom.data.reader import read
-from vecloom.data.records import Chunk, Document, Scalar
+from vecloom.data.records import Chunk, Document, FieldValue, Scalar
 from vecloom.data.report import ReadReport
 from vecloom.data.sources import input_bytes
 
@@ -20,6 +20,7 @@ __all__ = [
     "Chunker",
     "Document",
     "FieldMap",
+    "FieldValue",
     "ReadReport",
     "Scalar",
     "content_hash",

@@ -15,7 +15,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import NamedTuple
 
-from vecloom.data.records import Document, Scalar
+from vecloom.data.records import Document, FieldValue
 from vecloom.errors import UsageError
 
 TEXT = ("text", "body", "content", "contents", "passage", "sentence", "document", "abstract", "description", "summary")
@@ -149,7 +149,7 @@ def to_document(record: Mapping[str, object], fields: FieldMap, source: str, pos
     )
 
 
-def _others(record: Mapping[str, object], columns: Columns) -> dict[str, Scalar]:
+def _others(record: Mapping[str, object], columns: Columns) -> dict[str, FieldValue]:
     try:
         return {name: scalar(value) for name, value in record.items() if name not in columns}
     except RecursionError:
@@ -171,11 +171,11 @@ def _kind(value: object) -> str:
     return "a list" if isinstance(value, list) else "an object" if isinstance(value, dict) else "binary"
 
 
-def scalar(value: object) -> Scalar:
+def scalar(value: object) -> FieldValue:
     """Turn any value into one that can be stored and filtered.
 
-    Lists and objects become JSON text, dates and times ISO 8601, decimals floats, integers beyond 64 bits text, NaN and
-    infinities None, in lists and objects null (neither JSON nor a filter has them).
+    Lists of strings stay lists, other lists and objects become JSON text, dates and times ISO 8601, decimals floats, integers
+    beyond 64 bits text, NaN and infinities None, in lists and objects null (neither JSON nor a filter has them).
     """
     if value is None or isinstance(value, (str, bool)):
         return value
@@ -188,6 +188,8 @@ def scalar(value: object) -> Scalar:
     isoformat: Callable[[], str] | None = getattr(value, "isoformat", None)
     if isoformat is not None:
         return isoformat()
+    if isinstance(value, (list, tuple)) and all(isinstance(member, str) for member in value):
+        return list(value)
     if isinstance(value, (list, tuple, dict)):
         return json.dumps(_for_json(value), ensure_ascii=False, allow_nan=False)
     return _as_text(value)

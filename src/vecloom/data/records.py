@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 Scalar: TypeAlias = str | int | float | bool | None
+FieldValue: TypeAlias = Scalar | list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +21,7 @@ class Document:
         title: headline, or "".
         source: the path it came from as the user gave or as a glob found it, "-" for standard input.
         position: line number (1-based) in line formats, ordinal (1-based) elsewhere.
-        fields: the record's other fields; nested values are JSON text.
+        fields: the record's other fields; lists of strings are lists, other nested values JSON text.
         pages: where each page (slide) begins in ``text``, in characters; empty if there are no pages.
     """
 
@@ -29,7 +30,7 @@ class Document:
     title: str = ""
     source: str = "-"
     position: int = 1
-    fields: Mapping[str, Scalar] = field(default_factory=dict)
+    fields: Mapping[str, FieldValue] = field(default_factory=dict)
     pages: tuple[int, ...] = ()
 
 
@@ -65,7 +66,7 @@ class Chunk:
         return bisect_right(self.document.pages, self.start) or None
 
     @property
-    def fields(self) -> Mapping[str, Scalar]:
+    def fields(self) -> Mapping[str, FieldValue]:
         """The document's fields, and ``page`` if it has pages."""
         return self.document.fields if self.page is None else {**self.document.fields, "page": self.page}
 

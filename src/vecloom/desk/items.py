@@ -110,13 +110,17 @@ def _added(published: int | None, first: bool, now: int) -> int:
 
 
 def _values(listed: Listed) -> tuple[str, str, str, int | None]:
-    link, authors = _first(listed, LINKS), _first(listed, AUTHORS)
-    published = next(filter(None, (seconds(str(listed.fields.get(name) or "")) for name in DATES)), None)
+    link, authors = _first(listed, LINKS), _first(listed, AUTHORS, whole=True)
+    published = next(filter(None, (seconds(_first(listed, [name])) for name in DATES)), None)
     return listed.title or listed.id, link if link.startswith(("https://", "http://")) else "", authors, published
 
 
-def _first(listed: Listed, names: Iterable[str]) -> str:
-    return next((str(listed.fields[name]) for name in names if listed.fields.get(name)), "")
+def _first(listed: Listed, names: Iterable[str], *, whole: bool = False) -> str:
+    """The first field that is filled; of a list its first member, or all of them joined by "; "."""
+    value = next((listed.fields[name] for name in names if listed.fields.get(name)), "")
+    if isinstance(value, list):
+        return "; ".join(value) if whole else value[0]
+    return str(value)
 
 
 def seconds(date: str) -> int | None:

@@ -22,6 +22,7 @@ from vecloom.desk.subscriptions import DAY, Subscription
 from vecloom.desk.trending import top
 from vecloom.search.catalogue import Chunks
 from vecloom.search.fusion import reciprocal_rank_fusion
+from vecloom.search.where import among as one_of
 
 Scores = npt.NDArray[np.float32]
 BY_WORDS = 200  # places of BM25's list
@@ -131,7 +132,7 @@ class Matcher:
         """Those of ``among`` that hold words of the query, by BM25."""
         by_id = {item.doc_id: item for item in among}
         few = len(by_id) <= IDS_IN_FILTER
-        where = f"document_id IN ({', '.join(map(_quoted, by_id))})" if few else None
+        where = one_of("document_id", by_id) if few else None
         count = BY_WORDS if few else max(BY_WORDS, 10 * len(by_id))
         found = dict[str, float]()
         for hit in self.library[subscription.index_name].search(subscription.query, count, "keyword", where):
@@ -186,7 +187,3 @@ def _pool(desk: Desk, source: Source, name: str, after: int, since: int) -> Pool
     chunks = source.chunks([item.doc_id for item in items])
     at = {item.doc_id: place for place, item in enumerate(items)}
     return Pool(items, chunks, np.array([at[doc_id] for doc_id in chunks.documents], dtype=np.int64))
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

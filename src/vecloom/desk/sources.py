@@ -11,6 +11,7 @@ from vecloom.errors import UsageError
 from vecloom.search import Index
 from vecloom.search.catalogue import Chunks, Listed, chunks, documents, select, stamp
 from vecloom.search.results import Hit, Mode
+from vecloom.search.where import Where
 
 if TYPE_CHECKING:
     from vecloom.encoders.protocol import Encoder, Vectors
@@ -35,7 +36,7 @@ class Source(Protocol):
         """Ids of the documents that a filter selects; FilterError where it does not parse."""
         ...
 
-    def search(self, query: str, k: int, mode: Mode, where: str | None) -> list[Hit]:
+    def search(self, query: str, k: int, mode: Mode, where: Where | None) -> list[Hit]:
         """The best chunks for a query."""
         ...
 
@@ -80,7 +81,7 @@ class IndexSource:
         """Ids of the documents that a filter selects."""
         return select(self.index, where)
 
-    def search(self, query: str, k: int, mode: Mode, where: str | None) -> list[Hit]:
+    def search(self, query: str, k: int, mode: Mode, where: Where | None) -> list[Hit]:
         """The best chunks for a query."""
         index = self.index if mode == "keyword" else self._with_model()
         return index.search(query, k, mode=mode, where=where)

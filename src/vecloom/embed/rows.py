@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, NoReturn, TypeVar
 
-from vecloom.data.records import Document, Scalar
+from vecloom.data.records import Document, FieldValue
 
 T = TypeVar("T")
 _WORDED_LINE = re.compile(r"^[\W_]*(\w.*)$", re.MULTILINE)
@@ -171,7 +171,7 @@ def _first_line(text: str) -> str:
     return found[1].strip() if found else ""
 
 
-def _finite(fields: Mapping[str, Scalar]) -> dict[str, Scalar]:
+def _finite(fields: Mapping[str, FieldValue]) -> dict[str, FieldValue]:
     # JSON knows neither NaN nor infinity.
     return {name: None if isinstance(v, float) and not math.isfinite(v) else v for name, v in fields.items()}
 

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vecloom.data.records import Scalar
+from vecloom.data.records import FieldValue
 from vecloom.encoders.protocol import Vectors
 from vecloom.search.exact import unit
 from vecloom.search.index import Index
 from vecloom.search.schema import DOCUMENT, POSITION, TEXT, TITLE, VECTOR
 from vecloom.search.store import IDS_PER_COMMIT, any_of
+from vecloom.search.where import Where
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ class Listed:
 
     id: str
     title: str
-    fields: Mapping[str, Scalar]
+    fields: Mapping[str, FieldValue]
 
 
 @dataclass(frozen=True)
@@ -78,10 +79,10 @@ def chunks(index: Index, ids: Sequence[str]) -> Chunks:
     return Chunks(owners, texts, np.concatenate(parts))
 
 
-def select(index: Index, where: str) -> set[str]:
+def select(index: Index, where: Where) -> set[str]:
     """Ids of the documents that have a chunk which a filter selects.
 
     Raises:
         FilterError: the filter does not parse, or names what is not there.
     """
-    return set(index._current().store.select(where)[DOCUMENT].to_pylist())
+    return index._current().store.select(where)

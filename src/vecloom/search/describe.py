@@ -6,7 +6,7 @@ from pathlib import Path
 
 from vecloom.search import word_terms
 from vecloom.search.results import IndexInfo
-from vecloom.search.schema import KEY, POSITION
+from vecloom.search.schema import KEY, POSITION, type_name
 from vecloom.search.snapshot import Snapshot
 
 
@@ -14,7 +14,7 @@ def describe(folder: Path, snapshot: Snapshot) -> IndexInfo:
     """Counts, sizes, parameters and fields."""
     known = snapshot.metadata
     types = snapshot.store.dataset.schema
-    fields = {name: str(types.field(column).type) for name, column in snapshot.store.fields.items()}
+    fields = {name: type_name(types.field(column).type) for name, column in snapshot.store.fields.items()}
     documents = snapshot.store.scan([KEY], condition=f"`{POSITION}` = 0").num_rows
     return IndexInfo(
         path=str(folder),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from vecloom.data.records import Scalar
+from vecloom.data.records import FieldValue
 from vecloom.encoders.protocol import Vectors
 from vecloom.errors import DocumentNotFoundError, UsageError
 from vecloom.search import vectors
@@ -46,7 +46,7 @@ def matrix(snapshot: Snapshot) -> tuple[Keys, Vectors]:
     return snapshot.keys[offsets[order]], np.concatenate(parts)[order]
 
 
-def values(snapshot: Snapshot, field: str) -> tuple[Keys, list[Scalar]]:
+def values(snapshot: Snapshot, field: str) -> tuple[Keys, list[FieldValue]]:
     """A field of all rows with their keys; None where a row has none.
 
     Raises:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vecloom.data import Chunker
-from vecloom.data.records import Scalar
+from vecloom.data.records import FieldValue
 from vecloom.encoders.protocol import Encoder, Progress, Vectors
 from vecloom.errors import ModelMismatchError, UsageError, from_os_error
 from vecloom.search import fetch, maintain, metadata, schema, store, word_terms
@@ -37,6 +37,7 @@ from vecloom.search.similar import similar
 from vecloom.search.snapshot import Ranked, Snapshot, take_snapshot
 from vecloom.search.store import Store
 from vecloom.search.vectors import Keys, open_vectors
+from vecloom.search.where import Where
 from vecloom.search.writer import Adder, Item
 from vecloom.text import RULES
 
@@ -223,7 +224,7 @@ class Index:
                 self._settle(build_progress)
         return report
 
-    def delete(self, ids: Sequence[str] | None = None, *, where: str | None = None) -> int:
+    def delete(self, ids: Sequence[str] | None = None, *, where: Where | None = None) -> int:
         """Remove documents by id, or all that have a chunk which a filter selects.
 
         Returns:
@@ -237,7 +238,7 @@ class Index:
             raise UsageError("delete needs either ids or a filter.", "Give one of them.")
         with self._writing():
             if where is not None:
-                return self._drop(set(self._store.select(where)[schema.DOCUMENT].to_pylist()))
+                return self._drop(self._store.select(where))
             present = self._store.scan([schema.DOCUMENT], condition=f"`{schema.POSITION}` = 0")
             wanted = {schema.storable(name) for name in ids or ()}
             return self._drop(wanted & set(present[schema.DOCUMENT].to_pylist()))
@@ -326,7 +327,7 @@ class Index:
 
     # ---- asking ---------------------------------------------------------------------------------------------------
 
-    def search(self, query: str, k: int = 10, *, mode: Mode = "hybrid", where: str | None = None) -> list[Hit]:
+    def search(self, query: str, k: int = 10, *, mode: Mode = "hybrid", where: Where | None = None) -> list[Hit]:
         """The best chunks for a query.
 
         Args:
@@ -347,7 +348,7 @@ class Index:
         k: int = 10,
         *,
         mode: Mode = "hybrid",
-        where: str | None = None,
+        where: Where | None = None,
         vectors: Vectors | None = None,
     ) -> list[list[Hit]]:
         """``search`` for several queries, which are encoded together and answered from one version.
@@ -370,7 +371,7 @@ class Index:
             raise UsageError(f"There are {len(vectors)} vectors for {len(queries)} queries.", "Give one for each.")
         return answer(self._current(), queries, self._checked(vectors), k, mode, where)
 
-    def search_vector(self, vector: Vectors, k: int = 10, *, where: str | None = None) -> list[Hit]:
+    def search_vector(self, vector: Vectors, k: int = 10, *, where: Where | None = None) -> list[Hit]:
         """The chunks nearest to a vector of shape ``(dim,)``, by cosine.
 
         Raises:
@@ -380,7 +381,7 @@ class Index:
         _check_k(k)
         return answer(self._current(), [""], self._checked(np.asarray(vector)[None]), k, "vector", where)[0]
 
-    def similar(self, name: str, k: int = 10, *, where: str | None = None) -> list[Hit]:
+    def similar(self, name: str, k: int = 10, *, where: Where | None = None) -> list[Hit]:
         """The chunks of other documents that are nearest to a document or chunk, by cosine; see ``vecloom.search.similar``.
 
         Raises:
@@ -414,7 +415,7 @@ class Index:
         condition = store.any_of(schema.DOCUMENT, [name])
         return bool(self._current().store.scan([schema.KEY], condition=condition).num_rows)
 
-    def count(self, where: str | None = None) -> int:
+    def count(self, where: Where | None = None) -> int:
         """How many documents there are, or have a chunk that a filter selects.
 
         Raises:
@@ -423,7 +424,7 @@ class Index:
         rows = self._current().store
         if where is None:  # asked with every page: each document has one first chunk
             return int(rows.scan([schema.KEY], condition=f"`{schema.POSITION}` = 0").num_rows)
-        return len(set(rows.select(where)[schema.DOCUMENT].to_pylist()))
+        return len(rows.select(where))
 
     def rows(self, keys: Sequence[int]) -> list[Hit]:
         """Chunks by their keys, which a row keeps for its life; keys that are not there are left out. Their score is 0."""
@@ -433,7 +434,7 @@ class Index:
         """Keys ``(n,)`` int64 and unit vectors ``(n, dim)`` float32 of all chunks."""
         return fetch.matrix(self._current())
 
-    def values(self, field: str) -> tuple[Keys, list[Scalar]]:
+    def values(self, field: str) -> tuple[Keys, list[FieldValue]]:
         """Keys and values of a field, or of ``text``, ``title`` ..., of all chunks; UsageError where there is no such field."""
         return fetch.values(self._current(), field)
 
@@ -444,7 +445,11 @@ class Index:
         offsets, scores = snapshot.nearest(self._checked(np.asarray(vector)[None]), k, None)[0]
         return snapshot.keys[offsets], scores
 
-    def facets(self, names: Collection[str] | None = None, *, where: str | None = None) -> Facets:
+    def check_filter(self, where: Where) -> None:
+        """Raises FilterError where a filter does not parse, or does not fit the fields."""
+        self._current().store.checked(where)
+
+    def facets(self, names: Collection[str] | None = None, *, where: Where | None = None) -> Facets:
         """Values of fields and how many documents have each; see ``vecloom.search.facets``.
 
         Raises:

@@ -18,6 +18,7 @@ from vecloom.search.fusion import reciprocal_rank_fusion
 from vecloom.search.results import Hit, Mode
 from vecloom.search.schema import DOCUMENT, HEADING, ID, OWN, POSITION, SOURCE, TEXT, TITLE
 from vecloom.search.snapshot import Ranked, Snapshot
+from vecloom.search.where import Where
 
 DEPTH = 100  # places of each list that are fused; further down a place adds less than 1/160
 
@@ -34,7 +35,7 @@ class Place:
 
 
 def answer(
-    snapshot: Snapshot, texts: Sequence[str], vectors: Vectors | None, k: int, mode: Mode, where: str | None
+    snapshot: Snapshot, texts: Sequence[str], vectors: Vectors | None, k: int, mode: Mode, where: Where | None
 ) -> list[list[Hit]]:
     """Hits for each query, best first.
 
@@ -46,14 +47,14 @@ def answer(
         mode: what to rank by.
         where: a filter, or None.
     """
+    allowed = snapshot.allowed(where)  # a wrong filter is wrong in an empty index too
     if snapshot.rows == 0:
-        snapshot.allowed(where)  # a wrong filter is wrong in an empty index too
         return [[] for _ in texts]
     depth = max(DEPTH, k) if mode == "hybrid" else k
     by_vector: list[Ranked] = []
     if vectors is not None and mode != "keyword":
-        by_vector = snapshot.nearest(vectors, depth, snapshot.allowed(where))
-    by_word = [snapshot.words(text, depth, where) for text in texts] if mode != "vector" else []
+        by_vector = snapshot.nearest(vectors, depth, allowed)
+    by_word = [snapshot.words(text, depth, allowed) for text in texts] if mode != "vector" else []
     if mode == "hybrid":
         fused = [_fuse(v, w, k) for v, w in zip(by_vector, by_word, strict=True)]
         ranks = [_measured(one, query, snapshot) for one, query in zip(fused, vectors, strict=True)]  # type: ignore[arg-type]

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from vecloom.data.records import Scalar
+from vecloom.data.records import FieldValue
 
 Mode: TypeAlias = Literal["hybrid", "vector", "keyword"]
 
@@ -40,7 +40,7 @@ class Hit:
     heading: str = ""
     source: str = "-"
     position: int = 0
-    fields: Mapping[str, Scalar] = field(default_factory=dict)
+    fields: Mapping[str, FieldValue] = field(default_factory=dict)
     vector_rank: int | None = None
     keyword_rank: int | None = None
     cosine: float | None = None

@@ -16,9 +16,10 @@ from vecloom.search.results import Hit
 from vecloom.search.schema import DOCUMENT, ID, VECTOR
 from vecloom.search.snapshot import Snapshot
 from vecloom.search.store import any_of
+from vecloom.search.where import Where
 
 
-def similar(snapshot: Snapshot, name: str, k: int, where: str | None) -> list[Hit]:
+def similar(snapshot: Snapshot, name: str, k: int, where: Where | None) -> list[Hit]:
     """The ``k`` chunks nearest to a document or a chunk, none of them of the same document, best first.
 
     Args:

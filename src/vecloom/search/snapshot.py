@@ -23,6 +23,7 @@ from vecloom.search.metadata import Metadata
 from vecloom.search.schema import KEY, VECTOR
 from vecloom.search.store import Store
 from vecloom.search.vectors import Keys, Offsets, VectorFile
+from vecloom.search.where import Where
 
 Ranked = tuple[Offsets, Scores]
 
@@ -81,17 +82,14 @@ class Snapshot:
         order = np.argsort(self.row_ids, kind="stable")
         return order, self.row_ids[order]
 
-    def allowed(self, where: str | None) -> Mask | None:
+    def allowed(self, where: Where | None) -> Mask | None:
         """``(rows,)``, True where a row may be found; None where all may.
 
         Raises:
             FilterError: the filter does not parse, or names what is not there.
+            FilterTimeError: it takes longer than allowed.
         """
-        if where is None:
-            return None
-        mask = np.zeros(self.rows, dtype=bool)
-        mask[self.offsets_of(self.store.select(where)["_rowid"].to_numpy())] = True
-        return mask
+        return None if where is None else self.store.passing(where)
 
     def nearest(self, queries: Vectors, k: int, allowed: Mask | None) -> list[Ranked]:
         """The ``k`` nearest rows to each of ``(m, dim)`` unit queries: offsets and cosines, best first."""
@@ -159,17 +157,26 @@ class Snapshot:
             return _merge([ranked], k)
         return _merge([ranked, self._compared(query[None], k, live, rows)[0]], k)
 
-    def words(self, query: str, k: int, where: str | None) -> Ranked:
-        """The ``k`` best rows by BM25: offsets and scores, best first; ties in order of age."""
+    def words(self, query: str, k: int, allowed: Mask | None) -> Ranked:
+        """The ``k`` best rows by BM25 that may be found: offsets and scores, best first; ties in order of age.
+
+        The engine ranks all rows that hold words of the query, which costs it little; more are asked for until ``k`` may.
+        """
         if self.store.has_terms:
             query = word_terms.query_terms(query, self.metadata.languages)
-        if not query:  # nothing but punctuation
-            self.allowed(where)
+        share = 1.0 if allowed is None else float(allowed.mean()) if len(allowed) else 0.0
+        if not query or not share:  # nothing but punctuation, or nothing that may be found
             return np.empty(0, np.int64), np.empty(0, np.float32)
-        found = self.store.words(query, k, where)
-        offsets = self.offsets_of(found["_rowid"].to_numpy())
-        scores = found["_score"].to_numpy().astype(np.float32)
-        order = np.lexsort((self.keys[offsets], -scores))
+        count = min(self.rows, int(1.5 * k / share) + 6) if share < 1 else k
+        while True:
+            found = self.store.words(query, count)
+            offsets, scores = self.offsets_of(found["_rowid"].to_numpy()), found["_score"].to_numpy()
+            may = slice(None) if allowed is None else allowed[offsets]
+            if len(offsets[may]) >= k or found.num_rows < count or count >= self.rows:
+                break
+            count = min(self.rows, 4 * count)
+        offsets, scores = offsets[may], scores[may].astype(np.float32)
+        order = np.lexsort((self.keys[offsets], -scores))[:k]
         return offsets[order], scores[order]
 
 

@@ -16,9 +16,13 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vecloom.errors import FilterError, StoreError, VecloomError, from_os_error
-from vecloom.search import schema, where
+import numpy as np
+
+from vecloom.errors import StoreError, VecloomError, from_os_error
+from vecloom.search import conditions, schema
+from vecloom.search.kernels import Known
 from vecloom.search.schema import DOCUMENT, HASH, ID, PASSAGE, RESERVED, TERMS
+from vecloom.search.where import Where, nameable
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -28,6 +32,7 @@ FRAGMENT_ROWS = 256 * 1024  # larger fragments are not rewritten again when smal
 SMALL_FRAGMENTS = 8  # joined at the end of an add when there are more
 RENEW = 32  # versions; the engine's caches keep 0.1 to 0.2 MB of each, and nobody asks the old ones
 IDS_PER_COMMIT = 5000  # ids in one IN list
+FILTERED_ROWS = 2048  # rows over which a filter is evaluated at once: its memory, and how soon it can be ended
 TEXT_INDEX = "words"
 # The terms are ours (vecloom.text); the engine cuts them at blanks and leaves them as they are.
 AS_THEY_ARE = {
@@ -61,7 +66,7 @@ class Store:
     @property
     def names(self) -> dict[str, str]:
         """Name -> column of everything that a filter can name."""
-        return where.nameable(schema.OWN, self.fields)
+        return nameable(schema.OWN, self.fields)
 
     def latest(self) -> Store:
         """The newest version, with this one's caches, or with new ones where these have seen ``RENEW`` versions."""
@@ -79,47 +84,59 @@ class Store:
             )
             return scanner.to_table()
 
-    def batches(self, columns: Sequence[str], *, condition: str | None = None) -> Iterator[pa.RecordBatch]:
-        """The same as ``scan`` without row ids, batch by batch."""
+    def batches(
+        self, columns: Sequence[str], *, condition: str | None = None, rows: int | None = None
+    ) -> Iterator[pa.RecordBatch]:
+        """The same as ``scan`` without row ids, in batches of at most so many rows."""
         with engine_errors("reading the index"):
-            yield from self.dataset.scanner(columns=list(columns), filter=condition, scan_in_order=True).to_batches()
+            yield from self.dataset.scanner(
+                columns=list(columns), filter=condition, scan_in_order=True, batch_size=rows
+            ).to_batches()
 
-    def select(self, filter_text: str) -> pa.Table:
-        """Row ids (column ``_rowid``) and document ids of the rows that a user's filter selects.
+    def checked(self, filter_by: Where) -> conditions.Condition:
+        """A user's filter as it is evaluated; raises FilterError."""
+        return conditions.condition(filter_by, self.names, self.dataset.schema)
+
+    def passing(self, filter_by: Where) -> Known:
+        """``(rows,)`` True where a row passes a user's filter, in the table's order.
 
         Raises:
-            FilterError: the filter does not parse, or names what is not there.
+            FilterError: the filter does not parse, names what is not there, or compares what cannot be compared.
+            FilterTimeError: it takes longer than allowed.
         """
-        condition = where.translate(filter_text, self.names)
-        try:
-            return self.dataset.scanner(columns=[DOCUMENT], filter=condition, with_row_id=True).to_table()
-        except (ValueError, OSError, RuntimeError) as error:
-            if _os_number(error) is None and not isinstance(error, FileNotFoundError):
-                raise where.refused(filter_text, str(error), self.names) from error
-            raise _store_error(error, "reading the index") from error
+        asked, clock = self.checked(filter_by), conditions.Clock()
+        if not asked.columns:
+            return asked.mask(self.dataset.count_rows(), {}, clock)
+        parts = (
+            asked.mask(batch.num_rows, dict(zip(asked.columns, batch.columns, strict=True)), clock)
+            for batch in self.batches(asked.columns, rows=FILTERED_ROWS)
+        )
+        return np.concatenate([np.empty(0, dtype=bool), *parts])
+
+    def select(self, filter_by: Where) -> set[str]:
+        """Ids of the documents that have a row which passes a user's filter; raises what ``passing`` raises."""
+        passing = self.passing(filter_by)
+        names = self.scan([DOCUMENT])[DOCUMENT]
+        return set(names.filter(passing).to_pylist())
 
     @property
     def has_terms(self) -> bool:
         """Whether the table keeps terms; one of format 1 keeps passages, which the engine cuts into words."""
         return TERMS in self.dataset.schema.names
 
-    def words(self, query: str, limit: int, filter_text: str | None) -> pa.Table:
-        """Row ids and BM25 scores of the rows that hold words of the query, prefiltered.
+    def words(self, query: str, limit: int) -> pa.Table:
+        """Row ids and BM25 scores of the rows that hold words of the query, best first.
 
         Args:
             query: terms, joined by blanks; any text where the table has none.
             limit: rows at most.
-            filter_text: a user's filter.
         """
         from lance.query import MatchQuery
 
-        condition = where.translate(filter_text, self.names) if filter_text is not None else None
         with engine_errors("searching words"):
             return self.dataset.scanner(
                 columns=["_rowid", "_score"],
                 full_text_query=MatchQuery(schema.storable(query), TERMS if self.has_terms else PASSAGE),
-                filter=condition,
-                prefilter=True,
                 limit=limit,
                 disable_scoring_autoprojection=True,
             ).to_table()
@@ -195,21 +212,20 @@ def widen(store: Store, kinds: dict[str, schema.Kind]) -> Store:
     import pyarrow as pa
 
     columns = store.fields
-    types = {name: schema.COLUMN_TYPES[kind] for name, kind in kinds.items()}
-    new = [pa.field(schema.column_of(n), pa.type_for_alias(t)) for n, t in types.items() if n not in columns]
+    new = [pa.field(schema.column_of(n), schema.arrow_type(k)) for n, k in kinds.items() if n not in columns]
     with engine_errors("adding a field to the index"):
         if new:
             store.dataset.add_columns(pa.schema(new))
         store = store.latest()
         for name in kinds.keys() & columns.keys():
-            stored = str(store.dataset.schema.field(columns[name]).type)
-            wanted = schema.COLUMN_TYPES[_joined(store, columns[name], stored, kinds[name])]
-            if wanted != stored:
+            stored = store.dataset.schema.field(columns[name]).type
+            wanted = _joined(store, columns[name], stored, kinds[name])
+            if schema.type_name(schema.arrow_type(wanted)) != schema.type_name(stored):
                 store = _recast(store, columns[name], wanted)
         return _tidy(store)
 
 
-def _joined(store: Store, column: str, stored: str, kind: schema.Kind) -> schema.Kind:
+def _joined(store: Store, column: str, stored: pa.DataType, kind: schema.Kind) -> schema.Kind:
     known = schema.column_kind(stored)
     if known == "int" and kind == "double":
         large = store.dataset.count_rows(f"abs(`{column}`) > {schema.EXACT_IN_DOUBLE}")
@@ -219,12 +235,29 @@ def _joined(store: Store, column: str, stored: str, kind: schema.Kind) -> schema
     return joined
 
 
-def _recast(store: Store, column: str, wanted: str) -> Store:
+def _recast(store: Store, column: str, wanted: schema.Kind) -> Store:
     base = column
     for ending in schema.WIDENED:
         base = base.removesuffix(ending)
-    store.dataset.add_columns({f"{base}__{wanted}": f"CAST(`{column}` AS {wanted})"})
+    if wanted in schema.COLUMN_TYPES:
+        name = schema.COLUMN_TYPES[wanted]
+        store.dataset.add_columns({f"{base}__{name}": f"CAST(`{column}` AS {name})"})
+    else:
+        _recast_to_lists(store, column, f"{base}__list_of_string")
     return store.latest()
+
+
+def _recast_to_lists(store: Store, column: str, to: str) -> None:
+    import lance
+    import pyarrow as pa
+
+    made = pa.schema([pa.field(to, schema.arrow_type("list"))])
+
+    def lists(batch: pa.RecordBatch) -> pa.RecordBatch:
+        cells = [schema.as_former_list(value) for value in batch.column(0).to_pylist()]
+        return pa.record_batch([pa.array(cells, made.field(0).type)], schema=made)
+
+    store.dataset.add_columns(lance.batch_udf(output_schema=made)(lists), read_columns=[column])
 
 
 def _tidy(store: Store) -> Store:
@@ -270,4 +303,4 @@ def _store_error(error: BaseException, doing: str) -> VecloomError:
     return StoreError(f"{doing} failed: {reason}.".capitalize(), "If it stays so, make the index again.")
 
 
-__all__ = ["FilterError", "Store", "any_of", "create", "engine_errors", "open_table", "widen"]
+__all__ = ["Store", "any_of", "create", "engine_errors", "open_table", "widen"]

@@ -6,14 +6,15 @@ became. Only documents of finished commits are reported, and a second run skips 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from vecloom.data import Chunk, Document, Scalar, content_hash
+from vecloom.data import Chunk, Document, content_hash
+from vecloom.data.fields import scalar
+from vecloom.data.records import FieldValue
 from vecloom.encoders.protocol import Encoder, Progress, Vectors
 from vecloom.errors import DataError, ModelError
 from vecloom.search import schema, word_terms
@@ -107,18 +108,14 @@ def as_document(item: Item) -> Document:
     name = rest.pop("id", rest.pop("_id", None))
     if isinstance(name, bool) or not isinstance(name, str | int | None):
         raise DataError(f"A record's id is {name!r}.", "Use a text or an integer.")
-    fields = {key: scalar(value) for key, value in rest.items() if key != "_id"}
+    fields = {key: field_value(value) for key, value in rest.items() if key != "_id"}
     found = Document(id="", text=text, title=title, fields=fields)
     return Document(f"text-{content_hash(found)[:16]}" if name is None else str(name), text, title, fields=fields)
 
 
-def scalar(value: Any) -> Scalar:
-    """A value as a field can hold it; nested ones as JSON text."""
-    if value is None or isinstance(value, str | bool | int | float):
-        return value
-    if isinstance(value, np.generic):
-        return scalar(value.item())
-    return json.dumps(value, ensure_ascii=False, default=str)
+def field_value(value: Any) -> FieldValue:
+    """A value as a field can hold it, numpy's as well."""
+    return scalar(value.tolist() if isinstance(value, np.generic | np.ndarray) else value)
 
 
 @dataclass
@@ -292,7 +289,7 @@ def to_rows(batch: Batch, vectors: Vectors, terms: list[str], first_key: int, ta
 
     chunks = batch.chunks
     documents = [chunk.document for chunk in chunks]
-    values: dict[str, list[Scalar]] = {
+    values: dict[str, list[Any]] = {
         schema.KEY: list(range(first_key, first_key + len(chunks))),
         schema.ID: [chunk.id for chunk in chunks],
         schema.DOCUMENT: [document.id for document in documents],

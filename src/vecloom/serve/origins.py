@@ -1,11 +1,13 @@
 """Which web pages may call the server: none, unless their origin was named.
 
-A browser lets any page send requests to ``127.0.0.1``, and without keys that would be enough to change an index. Three doors
+A browser lets any page send requests to ``127.0.0.1``, and without keys that would be enough to change an index. Four doors
 are closed here:
 
 - answers carry CORS headers for named origins alone, so other pages cannot read them;
 - a request that changes something and comes from a page (it has an ``Origin``) of another origin is refused, though the page
   could not have read the answer;
+- a request that carries a filter (``where``) in its URL and comes from another site is refused: filters cost time, and how much
+  tells something of the documents. Browsers say where from in ``Sec-Fetch-Site``, ``Origin`` or ``Referer``;
 - without keys, ``Host`` has to be a name of this machine or one that was named: a page whose own name was turned to
   127.0.0.1 (DNS rebinding) says its own name there.
 """
@@ -14,7 +16,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Collection, Sequence
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from vecloom.errors import UsageError
 from vecloom.serve.asgi import ASGIApp, Receive, Refuse, Scope, Send, header
@@ -57,8 +59,21 @@ def is_local(name: str) -> bool:
         return False
 
 
+def _origin_of(url: bytes) -> str:
+    try:
+        parts = urlsplit(url.decode("latin-1").lower())
+    except ValueError:
+        return "null"
+    return f"{parts.scheme}://{parts.netloc}" if url else ""
+
+
+def carries_filter(query: bytes) -> bool:
+    """Whether a URL's query has a filter in it."""
+    return any(name == "where" and value.strip() for name, value in parse_qsl(query.decode("latin-1")))
+
+
 class Origins:
-    """ASGI middleware that closes the three doors; CORS headers are left to Starlette's own middleware, inside of it.
+    """ASGI middleware that closes the doors; CORS headers are left to Starlette's own middleware, inside of it.
 
     Args:
         app: what answers.
@@ -84,7 +99,19 @@ class Origins:
                 told = "Pages of this origin may not call the server; it has to be started with --cors ORIGIN."
                 await self.refuse(scope, 403, told)(scope, receive, send)
                 return
+            if scope["method"] in READING and self._elsewhere(scope, host) and carries_filter(scope["query_string"]):
+                told = "A link from another site may not carry a filter; open the search and filter there."
+                await self.refuse(scope, 403, told)(scope, receive, send)
+                return
         await self.app(scope, receive, send)
+
+    def _elsewhere(self, scope: Scope, host: str) -> bool:
+        """Whether a browser says that another site sent it, and not one that may."""
+        origin = header(scope, b"origin").decode("latin-1").lower() or _origin_of(header(scope, b"referer"))
+        if origin and self._allowed(origin, host, scope["scheme"]):
+            return False
+        site = header(scope, b"sec-fetch-site")
+        return site in (b"cross-site", b"same-site") if site else bool(origin)
 
     def _known(self, name: str) -> bool:
         return self.hosts is None or is_local(name) or name in self.hosts

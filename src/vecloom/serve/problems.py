@@ -20,6 +20,7 @@ from vecloom.errors import (
     DataError,
     DeskError,
     DocumentNotFoundError,
+    FilterTimeError,
     OutputError,
     StoreBusyError,
     TokenError,
@@ -105,6 +106,8 @@ def from_error(error: VecloomError) -> Problem:
     """What a client is told of an error of vecloom: all of a wrong call, only the kind of anything else."""
     if isinstance(error, UsageError | DataError):
         return Problem(400, str(error))
+    if isinstance(error, FilterTimeError):
+        return Problem(503, str(error), code="filter_timeout", param="where")
     if isinstance(error, DocumentNotFoundError):
         return Problem(404, str(error), code="document_not_found")
     if isinstance(error, TokenError):

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote
 
 from vecloom.data.fields import BadRecordError, clean
-from vecloom.data.records import Document, Scalar
+from vecloom.data.records import Document, FieldValue
 
 BETWEEN = "; "  # names hold commas and categories may hold spaces
 _ARXIV = re.compile(r"(?P<id>\d{4}\.\d{4,5}|[a-z-]+(?:\.[A-Z]{2})?/\d{7})(?:v(?P<version>\d+))?", re.ASCII)
@@ -44,7 +44,7 @@ class Paper:
     date: str = ""
     categories: tuple[str, ...] = ()
     url: str = ""
-    others: Mapping[str, Scalar] = field(default_factory=dict)
+    others: Mapping[str, FieldValue] = field(default_factory=dict)
 
     def document(self, source: str, position: int) -> Document:
         """The paper as what an index takes.
@@ -58,7 +58,7 @@ class Paper:
             raise BadRecordError(f"{self.id or 'it'} has no title and no text.", "Give it one, or leave it out.")
         if not self.id:
             raise BadRecordError("it has no id.", "Give it one, or leave it out.")
-        known: dict[str, Scalar] = {
+        known: dict[str, FieldValue] = {
             "authors": BETWEEN.join(self.authors),
             "date": self.date,
             "categories": BETWEEN.join(self.categories),

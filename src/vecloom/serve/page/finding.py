@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from vecloom.data.records import Scalar
+from vecloom.data.records import FieldValue, Scalar
 from vecloom.encoders.protocol import Encoder, Vectors
 from vecloom.errors import DocumentNotFoundError
 from vecloom.search import Hit, Index
@@ -140,6 +140,8 @@ def answer(index: Index, question: Question, papers: Papers | None = None) -> An
         Problem: a list is not for whoever asks.
     """
     began = time.perf_counter()
+    if question.where:
+        index.check_filter(question.where)  # by itself: what is wrong is told in its own words
     known = {name: values for name, values in index.facets().items() if name not in OWN_PLACE}
     condition = question.filter({name: [value for value, _ in values] for name, values in known.items()})
     common = Answer(
@@ -249,7 +251,7 @@ def entry(chunks: Sequence[Hit]) -> Entry:
     """An entry without its snippet."""
     best = chunks[0]
     date = next((shown(best.fields[name]) for name in DATES if name in best.fields), "")
-    link = next((str(best.fields[name]) for name in LINKS if name in best.fields), "")
+    link = next((_one(best.fields[name]) for name in LINKS if name in best.fields), "")
     place = "" if best.source == "-" else visible(best.source)
     return Entry(
         id=best.document_id, title=title(best), pieces=(), heading=below(best.heading, best.title),
@@ -290,6 +292,11 @@ def _short(value: str) -> str:
 def _passage(hit: Hit) -> Passage:
     text = "".join(piece.text for piece in _beginning(hit.text))
     return Passage(hit.position, below(hit.heading, hit.title), text)
+
+
+def _one(value: FieldValue) -> str:
+    """The first of several values."""
+    return next(iter(value), "") if isinstance(value, list) else str(value)
 
 
 def _why(hit: Hit) -> str:

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from vecloom.data.records import Scalar
+from vecloom.data.records import FieldValue, Scalar
 from vecloom.search.index import MODES
 from vecloom.search.results import Mode
+from vecloom.search.where import all_of, any_of
 
 MODE_NAMES: Mapping[Mode, str] = {"hybrid": "Both", "vector": "Meaning", "keyword": "Words"}
 SORTS = {"relevance": "Best first", "date": "Newest first"}
@@ -86,13 +87,12 @@ class Question:
             known: the values that each facet has; others than these are left out.
             but: a field whose own choice is left out, for counting what else could be chosen.
         """
-        parts = [f"({self.where})"] if self.where else []
+        parts = [self.where] if self.where else []
         for name, wanted in self.chosen.items():
             values = [value for value in known.get(name, ()) if shown(value) in wanted]
             if values and name != but:
-                parts.append(f"fields.{name} IN " if name.isidentifier() else f'"fields.{escaped(name)}" IN ')
-                parts[-1] += f"({', '.join(literal(value) for value in values)})"
-        return " AND ".join(parts) or None
+                parts.append(any_of(name, values))
+        return all_of(parts)
 
 
 def read(parameters: Iterable[tuple[str, str]], indexes: Iterable[str], sorts: Mapping[str, str] = SORTS) -> Question:
@@ -119,21 +119,11 @@ def read(parameters: Iterable[tuple[str, str]], indexes: Iterable[str], sorts: M
     )
 
 
-def shown(value: Scalar) -> str:
+def shown(value: FieldValue) -> str:
     """A value as a URL and a page have it."""
+    if isinstance(value, list):
+        return ", ".join(value)
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def literal(value: Scalar) -> str:
-    """A value as a filter has it."""
-    if isinstance(value, str):
-        return "'" + value.replace("'", "''") + "'"
-    return shown(value)
-
-
-def escaped(name: str) -> str:
-    """A field's name between double quotes."""
-    return name.replace('"', '""')
 
 
 def document_url(index: str, name: str) -> str:

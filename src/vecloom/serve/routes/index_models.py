@@ -12,6 +12,7 @@ from vecloom.serve.documents import LIMITED, WHOLE, openai_errors
 
 MOST_HITS = 1000  # hits of one answer; with the offset twice that is ranked
 MOST_FIELDS = 100  # each becomes a column of the table
+MOST_MEMBERS = 1000  # of a list in a field
 DEEPEST = 10_000  # last place that an offset can reach
 
 
@@ -23,7 +24,8 @@ def _storable(value: Any) -> Any:
 
 BY_VECTOR: dict[str, Any] = {"enum": ["vector", None]}
 Finite: TypeAlias = Annotated[float, Field(allow_inf_nan=False)]
-Value: TypeAlias = Annotated[str | bool | int | Finite | None, BeforeValidator(_storable)]
+Members: TypeAlias = Annotated[list[str], Field(max_length=MOST_MEMBERS)]
+Value: TypeAlias = Annotated[str | bool | int | Finite | Members | None, BeforeValidator(_storable)]
 FieldName: TypeAlias = Annotated[str, Field(min_length=1, max_length=128)]
 
 
@@ -114,7 +116,7 @@ class HitOut(BaseModel):
     heading: str
     source: str
     position: int
-    fields: dict[str, str | bool | int | float | None]
+    fields: dict[str, str | bool | int | float | list[str] | None]
     vector_rank: int | None
     keyword_rank: int | None
     cosine: float | None = Field(None, description="Of query and chunk in every mode but keyword.")
