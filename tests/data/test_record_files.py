@@ -290,7 +290,7 @@ def test_parquet_values_become_scalars(inputs):
         "day": "2020-01-02",
         "at": "2024-05-01T12:00:00+00:00",
         "price": 1.5,
-        "tags": '["a", "b"]',
+        "tags": ["a", "b"],
         "lang": "en",
         "ok": True,
     }
