@@ -77,7 +77,7 @@ def test_markdown_front_matter_becomes_fields(inputs):
     (document,) = inputs.read("a.md", text)
     assert document.text == "# Brewing\n\nBoil."
     assert document.title == "Tea: a book"
-    assert document.fields == {"year": 2021, "draft": False, "tags": '["a", "b"]', "nested": '{"x": 1}'}
+    assert document.fields == {"year": 2021, "draft": False, "tags": ["a", "b"], "nested": '{"x": 1}'}
 
 
 def test_markdown_title_is_the_first_heading(inputs):

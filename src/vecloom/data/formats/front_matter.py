@@ -16,7 +16,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from vecloom.data.fields import boolean, clean_value, number, scalar
-from vecloom.data.records import Scalar
+from vecloom.data.records import FieldValue
 from vecloom.errors import first_line
 
 MAX_CHARS = 64 * 1024
@@ -36,7 +36,7 @@ class FrontMatter(NamedTuple):
         wrong: why a block cannot be read; "" where it can.
     """
 
-    fields: dict[str, Scalar]
+    fields: dict[str, FieldValue]
     text: str
     wrong: str = ""
 
@@ -68,7 +68,7 @@ def front_matter(text: str) -> FrontMatter:
     return FrontMatter(fields, text[found.end() :])
 
 
-def title_of(fields: dict[str, Scalar]) -> str:
+def title_of(fields: dict[str, FieldValue]) -> str:
     """Take the title out of the fields."""
     name = "title" if "title" in fields else next((name for name in fields if name.lower() == "title"), "")
     value = fields.pop(name, None)

@@ -12,7 +12,7 @@ from vecloom.data.context import Context, Source
 from vecloom.data.formats import plain
 from vecloom.data.formats.front_matter import front_matter, title_of
 from vecloom.data.headings import markdown_headings, rst_headings
-from vecloom.data.records import Document, Scalar
+from vecloom.data.records import Document, FieldValue
 
 
 def read_markdown(source: Source, context: Context) -> Iterator[Document]:
@@ -26,7 +26,7 @@ def read_markdown(source: Source, context: Context) -> Iterator[Document]:
 
 
 def markdown_document(
-    text: str, source: Source, title: str = "", fields: Mapping[str, Scalar] | None = None
+    text: str, source: Source, title: str = "", fields: Mapping[str, FieldValue] | None = None
 ) -> Document:
     """Make a document of Markdown text; without a title its first heading is taken."""
     return Document(
