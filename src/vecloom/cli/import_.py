@@ -50,10 +50,11 @@ def import_(
     """Take in papers from files of other programs.
 
     KIND is arxiv (the metadata snapshot as JSON lines, answers of the API, of OAI-PMH, or its RSS; .gz and .zst too), bibtex,
-    ris, csv (or TSV, with a header line as Zotero, Scopus or PubMed write it), rss or feed (any RSS or Atom). FILE may be -
-    for standard input. Each becomes a record with id, title, text (the abstract), authors, date, categories, category, url. A
-    bad record is left out and listed with file and line. Called again with -i, only what is new or changed is encoded; of two
-    records with one id the later one stays.
+    ris (or MEDLINE, .nbib, .enw), csv (or TSV, with a header line as Zotero, Scopus or PubMed write it), rss or feed (any
+    RSS, Atom or JSON Feed). FILE may be - for standard input. Each becomes a record with id (the DOI if it has one), title,
+    text (the abstract), authors, date, categories, category, url. A bad record is left out and listed with file and line.
+    Called again with -i, only what is new or changed is encoded; of two records with one id the later one stays. --since
+    leaves out what is older for certain, and what has no date.
 
     \b
     Examples:

@@ -218,3 +218,17 @@ def test_a_file_without_entries_is_not_bibtex(take):
     found, report = take("bibtex", "TY  - JOUR\nTI  - A title\nER  -\n")
     assert found == []
     assert "it holds no BibTeX entry" in report.notes[0]
+
+
+def test_tags_that_publishers_leave_in_abstracts_are_taken_out(take):
+    paper = one(
+        take,
+        "@misc{a, title = {CO<sub>2</sub> and <b> in HTML}, abstract = {<jats:p>Aim. <i>P</i> &lt; 0.05%</jats:p>}}",
+    )
+    assert (paper.title, paper.text) == ("CO2 and <b> in HTML", "Aim. P < 0.05%")
+
+
+def test_a_set_of_entries_is_not_a_work(take):
+    found, report = take("bibtex", "@set{s, entryset = {a, b}}\n@misc{a, title = {A}}\n@misc{b, title = {B}}\n")
+    assert [paper.id for paper in found] == ["a", "b"]
+    assert report.bad_records == 0

@@ -156,3 +156,35 @@ def test_what_is_not_a_feed_is_told(take, content):
     found, report = take("feed", content)
     assert found == []
     assert "it is not a feed" in report.notes[0]
+
+
+def test_posts_of_mastodon_and_bluesky(take):
+    toot = item(
+        take,
+        "<guid>https://m.example/@ann/1</guid><description>&lt;p&gt;About &lt;a href='x'&gt;#&lt;span&gt;milk&lt;/span&gt;"
+        "&lt;/a&gt; and cheese.&lt;br /&gt;More.&lt;/p&gt;</description>",
+    )
+    assert (toot.title, toot.text) == ("About #milk and cheese.", "About #milk and cheese. More.")
+    picture = item(
+        take,
+        "<guid>https://m.example/@ann/2</guid><media:content><media:description>A cow</media:description></media:content>",
+    )
+    assert picture.title == "A cow"
+    assert (
+        item(take, "<description>x</description><pubDate>02 Jan 2024 15:04 +0000</pubDate>").fields["date"]
+        == "2024-01-02T15:04:00Z"
+    )
+
+
+def test_a_date_that_says_less_is_not_an_update(take):
+    dates = "<pubDate>Fri, 03 May 2024 06:00:00 -0400</pubDate><dc:date>2024-05-03</dc:date>"
+    paper = item(take, f"<title>T</title><link>https://x.example/1</link>{dates}")
+    assert paper.fields["date"] == "2024-05-03T10:00:00Z"
+    assert "updated" not in paper.fields
+
+
+def test_all_authors_in_one_element(take):
+    paper = item(
+        take, "<title>T</title><link>https://x.example/1</link><dc:creator>Doe, J., Roe, R., van Gogh, V.</dc:creator>"
+    )
+    assert paper.fields["authors"] == "J. Doe; R. Roe; V. van Gogh"

@@ -13,6 +13,7 @@ from vecloom.data.papers.people import bibtex_names, listed_names, turned
         ("van der Berg, Jr., Ludwig and\n\tJane~Doe", ["Ludwig van der Berg Jr.", "Jane Doe"]),
         ("{Doe}, Jane and {{ATLAS Collaboration}}", ["Jane Doe", "ATLAS Collaboration"]),
         ("family=Beethoven, given=Ludwig, prefix=van, useprefix=true and Ann Lee", ["Ludwig van Beethoven", "Ann Lee"]),
+        ("Doe, Jane, III and King, Jr., Martin", ["Jane Doe III", "Martin King Jr."]),
         ("Doe, J.; Roe, R.", ["J. Doe", "R. Roe"]),
         ("Doe, Jane, Roe, Richard, Poe, Ed", ["Doe, Jane, Roe, Richard, Poe, Ed"]),
         ("Anderson, Brandy and", ["Brandy Anderson"]),

@@ -123,3 +123,60 @@ def test_a_file_of_another_kind_is_told(take):
     found, report = take("ris", "@misc{a, title = {T}}")
     assert found == []
     assert "it holds no record: no line begins with 'TY  -'" in report.notes[0]
+
+
+def test_medline_of_eric(take):
+    found, _ = take(
+        "ris",
+        """
+
+        OWN - ERIC
+        TI  - Milk in schools
+        AU  - Doe, Jane
+        SO  - v10 n1 p1-10 2000
+        AID - http://dx.doi.org/10.1000/1
+        OID - EJ1
+
+        OWN - ERIC
+        TI  - Cheese in schools
+        OID - EJ2
+        """,
+    )
+    assert [paper.id for paper in found] == ["doi:10.1000/1", "EJ2"]
+    assert (found[0].fields["date"], found[0].fields["authors"]) == ("2000", "Jane Doe")
+
+
+def test_refer(take):
+    found, report = take(
+        "ris",
+        """
+        %0 Journal Article
+        %T A title
+        %A Doe, Jane
+        %A Roe, Richard
+        %J Journal of Milk
+        %D 2021
+        %8 September  1, 2021
+        %K milk
+        cheese
+        %X An abstract
+        over two lines.
+        %U https://x.example/1
+
+
+        %T Second
+        %D 2020
+        """,
+    )
+    first, second = found
+    assert (first.title, first.text, first.id) == ("A title", "An abstract over two lines.", "https://x.example/1")
+    assert (first.fields["authors"], first.fields["date"]) == ("Jane Doe; Richard Roe", "2021-09-01")
+    assert (first.fields["categories"], first.fields["journal"]) == ("milk; cheese", "Journal of Milk")
+    assert (second.title, second.fields["date"]) == ("Second", "2020")
+    assert not report.notes
+
+
+def test_two_works_of_one_title_are_two_papers(take):
+    records = "".join(f"TY  - JOUR\nTI  - Editorial\nPY  - 2020\nJO  - {name}\nER  - \n" for name in ("Milk", "Cheese"))
+    found, _ = take("ris", records)
+    assert len({paper.id for paper in found}) == 2

@@ -77,3 +77,25 @@ def test_a_row_without_a_title_has_its_first_words(take):
     (paper,), report = take("csv", "Title,Abstract,DOI\n,Milk is white. It is wet.,10.1/a\n")
     assert (paper.title, paper.text) == ("Milk is white.", "Milk is white. It is wet.")
     assert report.bad_records == 0
+
+
+def test_embase(take):
+    (paper,), _ = take(
+        "csv",
+        'Title,Author Names,Source,Abstract\nT,"Doe J., Roe R.R.",Milk (2004) 102:4 (253-258). Date of Publication: 25 Aug 2004,A\n',
+    )
+    assert (paper.fields["authors"], paper.fields["date"]) == ("Doe J.; Roe R.R.", "2004-08-25")
+
+
+def test_lists_of_data_frames(take):
+    (paper,), _ = take("csv", "Title,Authors,Keywords\n[A title],\"['Doe, Jane', 'Roe, R.']\",\"['a', 'b, c']\"\n")
+    assert (paper.title, paper.fields["authors"], paper.fields["categories"]) == (
+        "[A title]",
+        "Jane Doe; R. Roe",
+        "a; b, c",
+    )
+
+
+def test_two_works_of_one_title_are_two_papers(take):
+    found, _ = take("csv", 'Title,Year,Authors\nEditorial,2020,"Doe, Jane"\nEditorial,2020,"Roe, R."\n')
+    assert len({paper.id for paper in found}) == 2

@@ -18,7 +18,7 @@ from vecloom.data.papers.bibtex_values import MACROS, Fields, expanded, fields_o
 from vecloom.data.papers.dates import iso_date, most_exact
 from vecloom.data.papers.latex import to_text, unescaped
 from vecloom.data.papers.people import bibtex_names
-from vecloom.data.papers.record import Paper, abs_url, arxiv_id, doi_of, names
+from vecloom.data.papers.record import Paper, abs_url, arxiv_id, doi_of, names, without_tags
 from vecloom.data.records import Document
 from vecloom.errors import MissingExtraError
 from vecloom.files import text_digest
@@ -27,6 +27,7 @@ _NO_COMMA = re.compile(r"(?m)^(\s*@\w+\s*[{(]\s*[^\s,{}()=\"#%]+)[ \t]*(\n\s*\w+
 _ENCODING = re.compile(rb"^%.{0,40}?coding\s*[:=]\s*([\w.-]+)", re.IGNORECASE | re.MULTILINE)
 _KEY = re.compile(r"@\w*\s*[{(]\s*([^\s,{}()=]+)\s*[,\n]")
 _ARXIV_JOURNAL = re.compile(r"arxiv:\s*(\S+)|\babs/(\S+)", re.IGNORECASE)
+_NO_WORKS = ("xdata", "set")  # fields for other entries, and a list of entries
 _SEPARATORS = (";", ",", "\n")
 
 
@@ -42,7 +43,7 @@ def parse(stream: io.BufferedReader, source: Source, context: Context) -> Iterat
         context.bad_file(source, "it holds no BibTeX entry.")
     library = {key.lower(): (kind, fields) for key, kind, _, fields in reversed(entries)}
     for key, kind, line, fields in entries:
-        if kind == "xdata":  # fields for other entries, and not a work of its own
+        if kind in _NO_WORKS:
             continue
         try:
             yield paper(key, with_parents(kind, fields, library)).document(source.name, line)
@@ -112,13 +113,14 @@ def paper(key: str, values: Mapping[str, str]) -> Paper:
     arxiv = _arxiv(values)
     if not url:
         url = f"https://doi.org/{doi}" if doi else abs_url(arxiv) if arxiv else ""
-    title, abstract = _title(values), to_text(values.get("abstract", ""))
+    authors = names(bibtex_names(values.get("author", ""))) or names([to_text(values.get("collaboration", ""))])
+    title, abstract = _title(values), without_tags(to_text(values.get("abstract", "")))
     journals = (to_text(values.get(name, "")) for name in ("journal", "journaltitle", "booktitle"))
     return Paper(
         id=f"doi:{doi.lower()}" if doi else arxiv or key or f"bibtex-{text_digest(title + abstract)}",
         title=title,
         abstract=abstract,
-        authors=names(bibtex_names(values.get("author", ""))) or names([to_text(values.get("collaboration", ""))]),
+        authors=authors,
         date=_date(values),
         categories=_categories(values),
         url=url,
@@ -127,7 +129,7 @@ def paper(key: str, values: Mapping[str, str]) -> Paper:
 
 
 def _title(values: Mapping[str, str]) -> str:
-    parts = [to_text(values.get(name, "")) for name in ("title", "subtitle")]
+    parts = [without_tags(to_text(values.get(name, ""))) for name in ("title", "subtitle")]
     return ": ".join(filter(None, parts))
 
 

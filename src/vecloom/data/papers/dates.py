@@ -34,7 +34,7 @@ _SPACES = re.compile(r"[\s~]+")
 _CJK = str.maketrans("年月日", "-- ")
 
 _YEAR = re.compile(r"(?<![\d.])(?<!^-)([12]\d{3})(?!\.?\d)(?!'?s\b)", re.ASCII)  # "1980s" is not the year 1980
-_COMPACT = re.compile(r"([12]\d{3})(\d\d)(\d\d)", re.ASCII)  # 20200503
+_COMPACT = re.compile(r"(?<![\d.-])([12]\d{3})(\d\d)(\d\d)(?![\d-])", re.ASCII)  # 20200503
 _YEAR_FIRST = re.compile(r"(?<![\d.-])(\d{4})([-/.])(\d{1,2})(?!\d)(?:\2(\d{1,2})(?!\d))?", re.ASCII)
 _YEAR_LAST = re.compile(r"(?<![\d.])(\d{1,2})(\. ?|[-/])(\d{1,2})\2(\d{4})(?!\d)", re.ASCII)
 _MONTH_YEAR = re.compile(r"(?<![\d./-])(\d{1,2})[-/.](\d{4})(?!\d)", re.ASCII)
@@ -162,9 +162,10 @@ def _day(year: int, month: int = 0, day: int = 0) -> str:
 
 
 def _in_figures(text: str) -> str:
-    if found := _COMPACT.fullmatch(text):
+    if found := _COMPACT.search(text):
         exact = _day(*map(int, found.groups()))
-        return exact if len(exact) == 10 else ""
+        if len(exact) == 10:
+            return exact
     if found := _YEAR_LAST.search(text):
         first, between, second, year = found.groups()
         return _day(int(year), *_month_and_day(int(first), int(second), "." in between))

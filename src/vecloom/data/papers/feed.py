@@ -121,7 +121,7 @@ def paper(entry: Any) -> Paper:
         categories=_categories(entry),
         url=abs_url(name) if name else link if link.startswith(("http://", "https://")) else "",
         others={
-            "updated": updated if published and updated != published else None,
+            "updated": updated if published and not published.startswith(updated) else None,
             "version": version,
             "doi": doi_of(entry.get("arxiv_doi") or entry.get("prism_doi") or entry.get("dc_identifier") or ""),
             "journal": entry.get("arxiv_journal_ref") or entry.get("prism_publicationname"),

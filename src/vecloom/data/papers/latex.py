@@ -37,7 +37,7 @@ SYMBOLS = {
     "textordfeminine": "ª", "textordmasculine": "º", "textperiodcentered": "·", "textnumero": "№", "ng": "ŋ", "NG": "Ŋ",
     "guillemotleft": "«", "guillemotright": "»", "guilsinglleft": "‹", "guilsinglright": "›", "quotedblbase": "„",
     "quotesinglbase": "‚", "textquotedbl": '"', "textellipsis": "…", "LaTeX": "LaTeX", "TeX": "TeX", "BibTeX": "BibTeX",
-    "newline": " ", "linebreak": " ", "break": " ", "protect": "", "relax": "", "/": "",
+    "newline": " ", "linebreak": " ", "break": " ", "hyphen": "-", "protect": "", "relax": "", "/": "",
 }  # fmt: skip
 """Commands of text that pylatexenc does not know."""
 SWITCHES = ("em", "it", "bf", "sc", "tt", "sl", "rm", "sf", "itshape", "bfseries", "scshape", "ttfamily", "normalfont")

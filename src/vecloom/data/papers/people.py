@@ -44,7 +44,10 @@ def _bibtex_name(source: str) -> str:
         return to_text(" ".join(parts[name] for name in _PARTS if parts.get(name)))
     if _commas(source, ",") > 2:  # not one name; better left as it is than put in another order
         return to_text(source)
-    return to_text(str(parse_single_name_into_parts(source, strict=False).merge_first_name_first))
+    parts = parse_single_name_into_parts(source, strict=False)
+    if parts.jr and _SUFFIX.fullmatch(" ".join(parts.first)) and not _SUFFIX.fullmatch(" ".join(parts.jr)):
+        parts.first, parts.jr = parts.jr, parts.first  # "Doe, Jane, III", as in RIS
+    return to_text(str(parts.merge_first_name_first))
 
 
 def _named_parts(source: str) -> dict[str, str]:

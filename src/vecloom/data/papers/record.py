@@ -7,6 +7,7 @@ published), ``updated``, ``url``, and what else a format knows (``doi``, ``versi
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -19,6 +20,13 @@ BETWEEN = "; "  # names hold commas and categories may hold spaces
 _ARXIV = re.compile(r"(?P<id>\d{4}\.\d{4,5}|[a-z-]+(?:\.[A-Z]{2})?/\d{7})(?:v(?P<version>\d+))?", re.ASCII)
 _DOI = re.compile(r"^\s*(?:https?://(?:dx\.)?doi\.org/|(?:info:)?doi[:/]?)?\s*(10\.\S+)", re.IGNORECASE)
 _NONE = re.compile(r"\A\W*no abstract(?: is)? available\W*\Z", re.IGNORECASE)  # what databases write instead of one
+_MARKUP = re.compile(
+    r"</?((?:jats:|mml:)?(?:[biup]|em|strong|su[bp]|inf|sc|span|div|br|h[1-6]|italic|bold|title|sec|list|list-item|[uo]l|li))"
+    r"(?:\s[^<>]*)?/?>",
+    re.IGNORECASE,
+)
+_CLOSING = re.compile(r"</([\w:-]+)\s*>")
+_WITHIN_WORDS = frozenset(("b", "i", "u", "em", "strong", "sub", "sup", "inf", "sc", "span", "italic", "bold"))
 HEADLINE = 80  # letters of a title that is taken from the text
 
 
@@ -78,6 +86,27 @@ def one_line(text: str) -> str:
     'On the mass of $m_H$'
     """
     return " ".join(text.split())
+
+
+def without_tags(text: str) -> str:
+    """Text without the tags of HTML and JATS that publishers leave in it, and their entities as characters.
+
+    A tag counts if it is closed, so that "on <b> in HTML" stays.
+
+    >>> without_tags("<h4>Aim</h4>CO<sub>2</sub>, <i>P</i> &lt; 0.05")
+    'Aim CO2, P < 0.05'
+    """
+    if "<" in text:
+        closed = {name.lower() for name in _CLOSING.findall(text)}
+        text = _MARKUP.sub(lambda found: _untagged(found, closed), text)
+    return one_line(html.unescape(text)) if "&" in text else one_line(text)
+
+
+def _untagged(found: re.Match[str], closed: set[str]) -> str:
+    name = found[1].lower()
+    if name not in closed and not found[0].endswith("/>"):
+        return found[0]
+    return "" if name.rpartition(":")[2] in _WITHIN_WORDS else " "
 
 
 def headline(text: str) -> str:

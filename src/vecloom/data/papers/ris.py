@@ -1,4 +1,4 @@
-"""RIS, and two formats of tagged lines beside it: MEDLINE (PubMed's .nbib) and Web of Science's plain text.
+"""RIS, and formats of tagged lines beside it: MEDLINE (.nbib), Web of Science's plain text and EndNote's Refer (.enw).
 
 They are told apart by how they begin. A record is read at a time, so a file of any size is streamed. A tag that comes again
 adds a value; a line without a tag goes on with the one before.
@@ -16,7 +16,7 @@ from vecloom.data.context import Context, Source
 from vecloom.data.fields import BadRecordError
 from vecloom.data.papers.dates import iso_date, most_exact
 from vecloom.data.papers.people import turned
-from vecloom.data.papers.record import Paper, doi_of, names
+from vecloom.data.papers.record import Paper, doi_of, names, without_tags
 from vecloom.data.records import Document
 from vecloom.files import text_digest
 
@@ -29,7 +29,7 @@ class Form:
 
     Attributes:
         tag: matches a line with a tag; groups are the tag and the value.
-        start: tag of a record's first line.
+        start: tag of a record's first line; "" if any tag is after a blank line.
         end: tag of its last line; "" if a blank line ends it.
         lists: tags whose further lines are further values.
         paper: makes a paper of tags and values.
@@ -56,12 +56,14 @@ def parse(lines: Iterator[tuple[int, str]], source: Source, context: Context) ->
         except BadRecordError as error:
             context.bad_record(source, start, error.what, error.todo)
     if not start:
-        context.bad_file(source, f"it holds no record: no line begins with '{form.start}  -'.")
+        context.bad_file(source, f"it holds no record: no line begins with '{form.start or 'PMID'}  -'.")
 
 
 def form_of(line: str) -> Form:
     """The format of a file by its first line that is not blank."""
-    if line.startswith("PMID"):
+    if line.startswith("%"):
+        return REFER
+    if re.match(r"(PMID|OWN ?) ?- ?", line):
         return MEDLINE
     return WEB_OF_SCIENCE if re.match(r"(FN|PT) \S", line) else RIS
 
@@ -80,11 +82,12 @@ def _records(lines: Iterator[tuple[int, str]], form: Form) -> Iterator[tuple[int
         found = form.tag.match(line)
         tag, value = (found[1], found[2] or "") if found else ("", line)
         ends = tag == form.end if form.end else not line.strip()
-        if ends or tag == form.start:
+        if ends or (tag and tag == form.start):
             if record:
                 yield start, record, ends or not form.end
             start, record, last = number, {}, ""
-        if tag == form.start or (tag and record):
+        if tag and (record or tag == form.start or not form.start):
+            start = start if record else number
             record.setdefault(tag, []).append(value.strip())
             last = tag
         elif last and value.strip():
@@ -119,18 +122,19 @@ def _ris(record: Record) -> Paper:
 
 def _medline(record: Record) -> Paper:
     name = _first(record, "PMID")
-    named = [value.removesuffix("[doi]") for value in _values(record, "LID", "AID") if value.endswith("[doi]")]
+    named = [value.removesuffix("[doi]") for value in _values(record, "LID", "AID") if not value.endswith("[pii]")]
+    doi = next(filter(None, map(doi_of, named)), "")
     return _paper(
         record,
         title=_first(record, "TI", "BTI", "TT"),
         abstract=_first(record, "AB", "OAB"),
         people=(record.get("FAU") or record.get("AU") or []) + record.get("CN", []),
-        dates=("DP", "DEP"),
+        dates=("DP", "DEP") if record.get("DP") or record.get("DEP") else ("SO",),
         categories=_values(record, "OT", "MH"),
         journal=_first(record, "JT", "TA"),
-        doi=next(filter(None, map(doi_of, named)), ""),
-        url="" if named or not name.isdecimal() else f"https://pubmed.ncbi.nlm.nih.gov/{name}/",
-        name=name,
+        doi=doi,
+        url="" if doi or not name.isdecimal() else f"https://pubmed.ncbi.nlm.nih.gov/{name}/",
+        name=name or _first(record, "OID"),
     )
 
 
@@ -149,6 +153,21 @@ def _web_of_science(record: Record) -> Paper:
     )
 
 
+def _refer(record: Record) -> Paper:
+    return _paper(
+        record,
+        title=_first(record, "T"),
+        abstract=" ".join(record.get("X", [])),
+        people=record.get("A", []),
+        dates=("8", "D"),
+        categories=_listed(record.get("K", [])),
+        journal=_first(record, "J", "B"),
+        doi=doi_of(_first(record, "R")) or doi_of(_first(record, "U")),
+        url=_first(record, "U"),
+        name=_first(record, "M", "F"),
+    )
+
+
 def _paper(
     record: Record,
     *,
@@ -162,16 +181,18 @@ def _paper(
     url: str,
     name: str,
 ) -> Paper:
+    title, abstract = without_tags(title), without_tags(abstract)
     url = url or (f"https://doi.org/{doi}" if doi else "")
     written = _values(record, *dates)
     year = next(filter(None, map(iso_date, written)), "")[:4]
     date = most_exact(iso_date(one, year) for one in written)
-    words = f"{title}{date}" if title else abstract
+    authors = names(map(turned, people))
+    words = "\n".join([title, date, journal, *authors]) if title else abstract
     return Paper(
         id=f"doi:{doi.lower()}" if doi else name or url or (f"ris-{text_digest(words)}" if words else ""),
         title=title,
         abstract=abstract,
-        authors=names(map(turned, people)),
+        authors=authors,
         date=date,
         categories=tuple(dict.fromkeys(names(categories))),
         url=url,
@@ -197,7 +218,8 @@ def _listed(values: list[str]) -> list[str]:
 
 
 RIS = Form(re.compile(r"([A-Z][A-Z0-9])  ?-(?: (.*)|$)"), "TY", "ER", frozenset({"KW", "AU", "A1", "UR"}), _ris)
-MEDLINE = Form(re.compile(r"([A-Z]{2,4}) {0,2}- ?(.*)"), "PMID", "", frozenset(), _medline)
+MEDLINE = Form(re.compile(r"([A-Z]{2,4}) {0,2}- ?(.*)"), "", "", frozenset(), _medline)
+REFER = Form(re.compile(r"%([A-Z0-9@]) ?(.*)"), "", "", frozenset({"A", "K"}), _refer)
 WEB_OF_SCIENCE = Form(
     re.compile(r"(?!  )([A-Z][A-Z0-9])(?: (.*)|$)"), "PT", "ER", frozenset({"AU", "AF", "GP", "CR"}), _web_of_science
 )

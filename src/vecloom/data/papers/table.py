@@ -6,6 +6,7 @@ that says most wins, unless it contradicts the first.
 
 from __future__ import annotations
 
+import ast
 import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,7 +19,7 @@ from vecloom.data.formats.cells import DELIMITERS, Line, Row, csv_rows, delimite
 from vecloom.data.formats.delimited import TSV
 from vecloom.data.papers.dates import iso_date, most_exact
 from vecloom.data.papers.people import listed_names
-from vecloom.data.papers.record import Paper, doi_of, names, one_line
+from vecloom.data.papers.record import Paper, doi_of, names, one_line, without_tags
 from vecloom.data.records import Document
 from vecloom.files import text_digest
 
@@ -30,7 +31,17 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "title": ("title", "article title", "document title", "name", "item title", "display_name", "ti"),
     "abstract": ("abstract", "abstract note", "summary", "description", "text", "ab"),
     "authors": (
-        *("author full names", "af", "authors", "author", "author/s", "author(s)", "creators", "creator"),
+        *(
+            "author full names",
+            "af",
+            "authors",
+            "author",
+            "author/s",
+            "author(s)",
+            "author names",
+            "creators",
+            "creator",
+        ),
         *("authorships.author.display_name", "au"),
     ),
     "date": (
@@ -57,6 +68,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
 among them."""
 _BETWEEN = re.compile(r"\s*[;|]\s*")
 _SEP = re.compile(r'"?sep=.?"?', re.IGNORECASE)  # says the separator to a spreadsheet
+_PUBLISHED = re.compile(r".*\bDate of Publication: ")  # at the end of a source, in Embase
 _PREFACE = 5  # lines among which the header is
 
 Cells = Mapping[str, list[str]]
@@ -117,24 +129,39 @@ def _places(names: Sequence[str]) -> dict[str, list[int]]:
 def paper(values: Cells) -> Paper:
     """One row, by what its columns hold: the filled cells of each kind, the best first."""
     best = {what: cells[0] for what, cells in values.items() if cells}
-    title, abstract, date = best.get("title", ""), best.get("abstract", ""), _date(values)
+    title, abstract = without_tags(best.get("title", "")), without_tags(best.get("abstract", ""))
+    date = _date(values)
     doi = next(filter(None, map(doi_of, (best.get("doi", ""), best.get("url", "")))), "")
     url = best.get("url", "") or (f"https://doi.org/{doi}" if doi else "")
-    words = f"{title}{date}" if title else abstract
+    authors, journal = names(listed_names(_listed(best.get("authors", "")))), best.get("journal", "")
+    words = "\n".join([title, date, journal, *authors]) if title else abstract
     return Paper(
         id=f"doi:{doi.lower()}" if doi else best.get("id") or url or (f"row-{text_digest(words)}" if words else ""),
         title=title,
         abstract=abstract,
-        authors=names(listed_names(best.get("authors", ""))),
+        authors=authors,
         date=date,
-        categories=names(_BETWEEN.split(best.get("categories", ""))),
+        categories=names(_BETWEEN.split(_listed(best.get("categories", "")))),
         url=url,
-        others={"doi": doi, "journal": best.get("journal", "")},
+        others={"doi": doi, "journal": journal},
     )
 
 
+def _listed(cell: str) -> str:
+    """A cell that a data frame has filled with a list, as other programs write it: with semicolons."""
+    if not (cell.startswith("[") and cell.endswith("]")):
+        return cell
+    try:
+        found = ast.literal_eval(cell)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return cell
+    return "; ".join(map(str, found))
+
+
 def _date(values: Cells) -> str:
-    written = values.get("date", [])
+    written = values.get("date") or [
+        _PUBLISHED.sub("", one) for one in values.get("journal", []) if _PUBLISHED.match(one)
+    ]
     year = next(filter(None, map(iso_date, written)), "")[:4]
     month, day = (next(iter(values.get(what, [])), "") for what in ("month", "day"))
     if month.isdecimal():
