@@ -80,10 +80,8 @@ def test_a_row_without_a_title_has_its_first_words(take):
 
 
 def test_embase(take):
-    (paper,), _ = take(
-        "csv",
-        'Title,Author Names,Source,Abstract\nT,"Doe J., Roe R.R.",Milk (2004) 102:4 (253-258). Date of Publication: 25 Aug 2004,A\n',
-    )
+    source = "Milk (2004) 102:4 (253-258). Date of Publication: 25 Aug 2004"
+    (paper,), _ = take("csv", f'Title,Author Names,Source,Abstract\nT,"Doe J., Roe R.R.",{source},A\n')
     assert (paper.fields["authors"], paper.fields["date"]) == ("Doe J.; Roe R.R.", "2004-08-25")
 
 
