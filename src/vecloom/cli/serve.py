@@ -55,6 +55,22 @@ BESIDE = ""  # --desk without a file
     "--drain", "drain_seconds", type=click.IntRange(0), default=30, show_default=True, help="Seconds after SIGTERM."
 )
 @click.option(
+    "--client-timeout",
+    "client_seconds",
+    type=click.IntRange(1),
+    default=30,
+    show_default=True,
+    help="Seconds in which a request has to come and an answer has to be taken.",
+)
+@click.option(
+    "--keep-alive",
+    "keep_alive_seconds",
+    type=click.IntRange(1),
+    default=75,
+    show_default=True,
+    help="Seconds that an idle connection is kept after an answer.",
+)
+@click.option(
     "--desk",
     is_flag=False,
     flag_value=BESIDE,

@@ -24,6 +24,7 @@ from vecloom.errors import OutputError, UsageError
 from vecloom.serve import logs
 from vecloom.serve.app import create_app
 from vecloom.serve.opening import Opening
+from vecloom.serve.patience import patient
 from vecloom.serve.settings import Settings
 from vecloom.serve.state import State
 
@@ -31,9 +32,6 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
 BACKLOG = 2048  # connections that the system keeps while all are busy
-KEEP_ALIVE = (
-    75  # seconds that an idle connection is kept: longer than a proxy in front keeps its own, which is 60 in nginx
-)
 SWITCH_INTERVAL = 0.001  # seconds; Python's own 0.005 lets the network wait for the event loop
 
 
@@ -125,7 +123,8 @@ def _config(app: Opening, settings: Settings) -> uvicorn.Config:
         access_log=False,
         backlog=BACKLOG,
         server_header=False,
-        timeout_keep_alive=KEEP_ALIVE,
+        http=patient(settings.client_seconds),
+        timeout_keep_alive=settings.keep_alive_seconds,
         timeout_graceful_shutdown=settings.drain_seconds,
         ws="none",
         lifespan="on",

@@ -40,6 +40,10 @@ class Settings:
             while long ones run; larger computes a little faster.
         cache_bytes: memory for vectors of short texts that were asked for lately; 0 switches it off.
         drain_seconds: how long open requests may go on after SIGTERM.
+        client_seconds: how long a client may take for the head of a request, for the first of its body (which has to come at 500
+            bytes a second then), and without taking anything of its answer.
+        keep_alive_seconds: how long a connection is kept after an answer. Longer than a proxy in front keeps its own, which is
+            60 in nginx.
     """
 
     host: str = "127.0.0.1"
@@ -62,6 +66,8 @@ class Settings:
     max_batch_tokens: int = 512
     cache_bytes: int = 32 * MEGABYTE
     drain_seconds: int = 30
+    client_seconds: int = 30
+    keep_alive_seconds: int = 75
 
     def __post_init__(self) -> None:
         """Refuse what cannot be.
@@ -75,6 +81,8 @@ class Settings:
                 raise UsageError(f"{field.name}={value} is not possible.", "Use 1 or more.")
         if self.cache_bytes < 0 or self.drain_seconds < 0:
             raise UsageError("cache_bytes and drain_seconds cannot be negative.", "Use 0 or more.")
+        if self.client_seconds < 1 or self.keep_alive_seconds < 1:
+            raise UsageError("client_seconds and keep_alive_seconds have to be positive.", "Use 1 or more.")
         if self.multi_user and self.desk is None:
             raise UsageError("Only readers of a desk log in.", "Give --desk too.")
         if self.allowed_readers and not self.multi_user:
