@@ -51,6 +51,7 @@ from vecloom.evaluate.report.tables import (
     league,
     significance,
 )
+from vecloom.wording import counted
 
 # The league table.
 
@@ -364,8 +365,8 @@ def test_settings_are_told_in_words() -> None:
         (wording.probability(0.0501), "p = 0.050"),
         (wording.duration(59.6), "1 min"),
         (wording.duration(3599), "1 h 0 min"),
-        (wording.counted(1, "query"), "1 query"),
-        (wording.counted(0, "query"), "0 queries"),
+        (counted(1, "query"), "1 query"),
+        (counted(0, "query"), "0 queries"),
         (wording.listed(["a", "b", "c"], most=2), "a, b and c"),
         (wording.listed([]), ""),
         (wording.kind("InstructionRetrieval"), "Instruction retrieval"),

@@ -91,12 +91,14 @@ class Origins:
         if scope["type"] == "http":
             host = header(scope, b"host").decode("latin-1")
             if not self._known(host_name(host)):
-                told = "The server is not known by this host name; start it with keys, or with --allow-host NAME."
+                told = (
+                    "The server is not known by this host name; start it with --keys FILE, or with --allowed-host NAME."
+                )
                 await self.refuse(scope, 403, told)(scope, receive, send)
                 return
             origin = header(scope, b"origin").decode("latin-1").lower()
             if origin and scope["method"] not in READING and not self._allowed(origin, host, scope["scheme"]):
-                told = "Pages of this origin may not call the server; it has to be started with --cors ORIGIN."
+                told = "Pages of this origin may not call the server; start it with --cors-origin ORIGIN."
                 await self.refuse(scope, 403, told)(scope, receive, send)
                 return
             if scope["method"] in READING and self._elsewhere(scope, host) and carries_filter(scope["query_string"]):
