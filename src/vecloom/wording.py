@@ -21,6 +21,24 @@ def _plural(word: str) -> str:
     return f"{word[:-1]}ies" if ies else f"{word}s"
 
 
+def are(number: int) -> str:
+    """The verb for so many things.
+
+    >>> are(1), are(2)
+    ('is', 'are')
+    """
+    return "is" if number == 1 else "are"
+
+
+def have(number: int) -> str:
+    """The verb for so many things.
+
+    >>> have(1), have(2)
+    ('has', 'have')
+    """
+    return "has" if number == 1 else "have"
+
+
 def some(names: Sequence[str], number: int | None = None) -> str:
     """Name the first few of ``number`` things.
 

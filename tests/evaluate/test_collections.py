@@ -30,7 +30,7 @@ def test_judged_documents_that_are_missing_are_kept_counted_and_listed(folder: P
     data.qrels(folder / "qrels" / "test.tsv", [("q0", "d0", 1), ("q0", "gone", 1)])
     found = read_collection(folder, "test")
     assert found.judgements == {"q0": {"d0": 1, "gone": 1}}
-    assert "1 judged documents are not in the corpus (gone)" in found.notes[0]
+    assert "1 judged document is not in the corpus (gone)" in found.notes[0]
     assert "2 queries without a relevant document" in found.notes[1]
 
 
@@ -38,7 +38,7 @@ def test_judged_queries_that_are_missing_are_left_out_and_counted(folder: Path) 
     data.qrels(folder / "qrels" / "test.tsv", [("q0", "d0", 1), ("q9", "d0", 1)])
     found = read_collection(folder, "test")
     assert list(found.judgements) == ["q0"]
-    assert "1 judged queries are not in queries.jsonl and are left out (q9)" in found.notes[0]
+    assert "1 judged query is not in queries.jsonl and is left out (q9)" in found.notes[0]
 
 
 def test_an_id_that_comes_twice_is_named_with_both_rows(folder: Path) -> None:

@@ -173,8 +173,8 @@ def test_labels_with_one_example_and_unknown_labels_are_noted(tmp_path: Path) ->
     with (folder / "test.jsonl").open("a") as stream:
         stream.write('{"text": "new", "label": "odd"}\n')
     notes = read_columns(open_task(folder)).notes
-    assert any("1 labels have one example (odd)" in note for note in notes)
-    assert any("1 labels are not in train" in note for note in notes)
+    assert any("1 label has one example (odd)" in note for note in notes)
+    assert any("1 label is not in train" in note for note in notes)
 
 
 def test_neutral_pairs_are_left_out_and_counted(tmp_path: Path) -> None:
@@ -182,7 +182,7 @@ def test_neutral_pairs_are_left_out_and_counted(tmp_path: Path) -> None:
     data.rows(tmp_path / "test.jsonl", [{"premise": "a", "hypothesis": "b", "label": label} for label in labels])
     found = read_columns(open_task(tmp_path))
     assert found.splits["test"]["labels"] == [1, 0]
-    assert found.notes == ["1 neutral pairs are left out, as in mteb's XNLI."]
+    assert found.notes == ["1 neutral pair is left out, as in mteb's XNLI."]
 
 
 def test_number_labels_are_sorted_as_numbers(tmp_path: Path) -> None:

@@ -268,7 +268,7 @@ def test_random_subsets_repeat_with_their_seed():
 def test_gaps_are_refused_by_name():
     values = scores(0, 5, 4)
     values[2, 1] = np.nan
-    with pytest.raises(DataError, match="1 scores are missing, the first that of m2 on t1"):
+    with pytest.raises(DataError, match="1 score is missing, the first that of m2 on t1"):
         select_tasks(table_of(values))
     with pytest.raises(DataError, match="m2 on t1"):
         rank_agreement_of(table_of(values), ["t0"])

@@ -11,6 +11,7 @@ import click
 from vecloom.cli import options, show
 from vecloom.cli.evaluate import check_extra
 from vecloom.errors import UsageError
+from vecloom.wording import counted
 
 if TYPE_CHECKING:
     from vecloom.evaluate.domain.domain_gap import DomainGapReport
@@ -98,7 +99,7 @@ def draw(
 def readable(found: DomainGapReport) -> str:
     """The report in lines."""
     lines = [
-        f"{len(found.models)} models, {len(found.general_sets)} {found.general} and {len(found.special_sets)} "
+        f"{counted(len(found.models), 'model')}, {len(found.general_sets)} {found.general} and {len(found.special_sets)} "
         f"{found.special} data sets. Gaps are {found.special} less {found.general}, x 100."
     ]
     lines += [

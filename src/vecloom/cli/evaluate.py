@@ -13,6 +13,7 @@ import click
 
 from vecloom.cli import options, show
 from vecloom.errors import MissingExtraError, UsageError
+from vecloom.wording import counted
 
 if TYPE_CHECKING:
     from vecloom.evaluate.evaluation import Evaluation
@@ -276,7 +277,7 @@ class ResultBar:
     def advance(self, texts: int) -> None:
         """So many more texts were encoded."""
         self._texts += texts
-        self._drawn.update(self._task, texts=f"{self._texts:,} texts")
+        self._drawn.update(self._task, texts=f"{counted(self._texts, 'text')}")
 
     def end(self, task: str, model: str) -> None:
         """A result is there, or failed."""

@@ -14,7 +14,7 @@ import click
 from vecloom.cli import index_watch, options, show
 from vecloom.cli.progress import bar
 from vecloom.errors import VecloomError
-from vecloom.wording import MOST_NAMES, counted, some
+from vecloom.wording import MOST_NAMES, counted, have, some
 
 if TYPE_CHECKING:
     from vecloom.data import Document, ReadReport
@@ -308,7 +308,7 @@ def described(info: IndexInfo) -> dict[str, str]:
     """What an index holds, for people."""
     kind = "exact: every row is compared"
     if info.ann:
-        kind = f"ann: graph over {info.ann.rows:,} rows, recall@10 {info.ann.recall:.3f} on {info.ann.sample:,} queries"
+        kind = f"ann: graph over {counted(info.ann.rows, 'row')}, recall@10 {info.ann.recall:.3f} on {info.ann.sample:,} queries"
     told = {
         "index": info.path,
         "documents": f"{info.documents:,}",
@@ -324,7 +324,9 @@ def described(info: IndexInfo) -> dict[str, str]:
     if info.lacks:
         told["lacks"] = f"{info.lacks} Make the index again to have them found."
     if info.unsearchable:
-        told["broken"] = f"{info.unsearchable:,} chunks have a vector that is not finite; vector search skips them"
+        told["broken"] = (
+            f"{counted(info.unsearchable, 'chunk')} {have(info.unsearchable)} a vector that is not finite and not searched"
+        )
     return told
 
 

@@ -9,6 +9,7 @@ import click
 
 from vecloom.cli import options, show
 from vecloom.errors import UsageError
+from vecloom.wording import counted
 
 if TYPE_CHECKING:
     from vecloom.merge import MergeSummary, Recipe
@@ -104,7 +105,10 @@ def read_recipe(
     if not models:
         raise UsageError("There are no models.", "Name models to merge, or a recipe.")
     if weights and len(weights) != len(models):
-        raise UsageError(f"There are {len(weights)} weights for {len(models)} models.", "Give --weight once for each.")
+        raise UsageError(
+            f"There are {counted(len(weights), 'weight')} for {counted(len(models), 'model')}.",
+            "Give --weight once for each.",
+        )
     check_call(method, len(models), base=base is not None)
     return Recipe(
         canonical(method),

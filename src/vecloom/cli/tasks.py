@@ -9,6 +9,7 @@ import click
 
 from vecloom.cli import options, show
 from vecloom.cli.evaluate import Numbers, check_extra
+from vecloom.wording import counted
 
 HEADER = ("name", "type", "splits", "path")
 
@@ -260,6 +261,6 @@ def subset(
         )
         return
     show.echo(
-        f"Made {report.folder}: {report.documents:,} of {report.all_documents:,} documents, "
-        f"{report.queries:,} of {report.all_queries:,} queries."
+        f"Made {report.folder}: {report.documents:,} of {counted(report.all_documents, 'document')}, "
+        f"{report.queries:,} of {counted(report.all_queries, 'query')}."
     )

@@ -18,6 +18,7 @@ from vecloom.extend.module_files import put_transformer
 from vecloom.extend.output import replace_tensors, set_limit
 from vecloom.extend.source import Source, table_name
 from vecloom.runtime.tensors import read_weights
+from vecloom.wording import counted
 
 Found = dict[str, Any]
 
@@ -117,7 +118,7 @@ def read_table(source: Source) -> tuple[str, Any]:
     name = table_name(list(weights))
     rows = weights[name][source.first : source.first + source.length]
     if len(rows) < source.length:
-        raise ModelError(f"{name} has {len(rows)} rows for {source.length} tokens.", "Copy the model again.")
+        raise ModelError(f"{name} has {counted(len(rows), 'row')} for {source.length} tokens.", "Copy the model again.")
     return name, rows
 
 

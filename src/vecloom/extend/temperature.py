@@ -32,6 +32,7 @@ from vecloom.extend.output import changed_copy, replace_tensors, update_json
 from vecloom.extend.weights import tensor_names, weight_files
 from vecloom.files import check_output
 from vecloom.runtime.directory import ModelSpec, read_spec
+from vecloom.wording import counted
 
 if TYPE_CHECKING:
     import torch
@@ -146,7 +147,7 @@ def checked_taus(taus: float | Sequence[float], layers: int) -> tuple[float, ...
     given = given * layers if len(given) == 1 else given
     if len(given) != layers:
         raise UsageError(
-            f"There are {len(given)} temperatures for {layers} layers.", "Give one, or one for each layer."
+            f"There are {counted(len(given), 'temperature')} for {layers} layers.", "Give one, or one for each layer."
         )
     odd = next((tau for tau in given if not 0 < tau <= 1), None)
     if odd is not None:

@@ -20,6 +20,7 @@ import numpy.typing as npt
 from vecloom.encoders.protocol import Vectors
 from vecloom.errors import DataError, UsageError
 from vecloom.extend.temperature_network import ProbedNetwork, cut_tokens
+from vecloom.wording import counted, have
 
 LENGTHS = (16, 32, 64, 128, 256)
 TEXTS = 150
@@ -98,7 +99,10 @@ def collapse(
     long_enough = [text for text, ids in zip(texts, cut_tokens(network.tokenizer, texts, longest), strict=True) if ids]
     kept = long_enough[:most]
     if len(kept) < 2:
-        raise DataError(f"{len(kept)} texts have {longest} tokens.", "Give longer texts, or smaller lengths.")
+        raise DataError(
+            f"{counted(len(kept), 'text')} {have(len(kept))} {longest} tokens.",
+            "Give longer texts, or smaller lengths.",
+        )
     found: dict[str, list[tuple[float, float, list[float]]]] = {}
     for length in lengths:
         sequences = [ids for ids in cut_tokens(network.tokenizer, kept, length) if ids]

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from vecloom.data.rows import read
 from vecloom.errors import DataError
+from vecloom.wording import counted
 
 COLUMNS = (("anchor", "positive"), ("query", "positive"), ("query", "text"), ("sentence1", "sentence2"))
 
@@ -37,7 +38,9 @@ def read_pairs(path: str | Path) -> list[Pair]:
         if anchor and positive:
             found.append(Pair(anchor, positive, str(row.values.get("negative") or "").strip()))
     if len(found) < 2:
-        raise DataError(f"{path} holds {len(found)} pairs.", "Give a few hundred; the others of a batch are negatives.")
+        raise DataError(
+            f"{path} holds {counted(len(found), 'pair')}.", "Give a few hundred; the others of a batch are negatives."
+        )
     return found
 
 

@@ -40,6 +40,7 @@ from vecloom.search.vectors import Keys, open_vectors
 from vecloom.search.where import Where
 from vecloom.search.writer import Adder, Item
 from vecloom.text import RULES
+from vecloom.wording import counted
 
 if TYPE_CHECKING:
     from vecloom.search.ann import BuildProgress
@@ -368,7 +369,10 @@ class Index:
         if vectors is None:
             vectors = self._needs_encoder(f"search by {mode}").encode(list(queries), kind="query")
         if len(vectors) != len(queries):
-            raise UsageError(f"There are {len(vectors)} vectors for {len(queries)} queries.", "Give one for each.")
+            raise UsageError(
+                f"There are {counted(len(vectors), 'vector')} for {counted(len(queries), 'query')}.",
+                "Give one for each.",
+            )
         return answer(self._current(), queries, self._checked(vectors), k, mode, where)
 
     def search_vector(self, vector: Vectors, k: int = 10, *, where: Where | None = None) -> list[Hit]:

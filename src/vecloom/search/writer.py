@@ -21,7 +21,7 @@ from vecloom.search import schema, word_terms
 from vecloom.search.results import AddReport
 from vecloom.search.store import Store, widen
 from vecloom.text import cut
-from vecloom.wording import MOST_NAMES
+from vecloom.wording import MOST_NAMES, counted
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -269,7 +269,7 @@ def encode(encoder: Encoder, chunks: list[Chunk]) -> Vectors:
     vectors = encoder.encode([chunk.passage for chunk in chunks], kind="document")
     if vectors.shape != (len(chunks), encoder.dim):
         raise ModelError(
-            f"{encoder.name} gave vectors of shape {vectors.shape} for {len(chunks)} texts; "
+            f"{encoder.name} gave vectors of shape {vectors.shape} for {counted(len(chunks), 'text')}; "
             f"({len(chunks)}, {encoder.dim}) was expected."
         )
     bad = np.flatnonzero(~np.isfinite(vectors).all(axis=1))

@@ -24,6 +24,7 @@ from vecloom.serve.engine import ClientGoneError, Gone, TooLongError
 from vecloom.serve.problems import Problem, is_openai
 from vecloom.serve.settings import Settings
 from vecloom.serve.state import state_of
+from vecloom.wording import counted
 
 FAILURES = {400: "validation", 413: "validation", 422: "validation", 424: "backend", 500: "backend", 429: "overloaded"}
 
@@ -122,7 +123,7 @@ def check_lengths(texts: Sequence[str], settings: Settings, where: str) -> None:
     most = settings.max_text_characters
     if max(map(len, texts), default=0) > most:
         place = next(i for i, text in enumerate(texts) if len(text) > most)
-        told = f"Text {place} has {len(texts[place]):,} characters; {most:,} are allowed."
+        told = f"Text {place} has {counted(len(texts[place]), 'character')}; {most:,} are allowed."
         raise Problem(413, told, param=where)
 
 
@@ -133,7 +134,7 @@ def check_count(count: int, settings: Settings, where: str) -> None:
         Problem: 413, there are too many.
     """
     if count > settings.max_texts:
-        told = f"{count:,} texts are more than the {settings.max_texts:,} of one request; send them in parts."
+        told = f"{counted(count, 'text')} are more than the {settings.max_texts:,} of one request; send them in parts."
         raise Problem(413, told, param=where)
 
 

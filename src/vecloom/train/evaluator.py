@@ -20,6 +20,7 @@ from vecloom.errors import DataError, UsageError
 from vecloom.train.checks import check_text, label_of, score_of
 from vecloom.train.recipe import EvalTask
 from vecloom.train.shapes import SYNONYMS, layout_of
+from vecloom.wording import counted
 
 Matrix: TypeAlias = npt.NDArray[np.float32]
 Encode: TypeAlias = Callable[[list[str], str], Matrix]
@@ -46,7 +47,7 @@ class Pairs:
     def __init__(self, task: EvalTask, path: Path) -> None:
         found = list(rows.read(path))[: task.limit]
         if len(found) < 3:
-            raise DataError(f"{path} holds {len(found)} rows.", "A correlation needs at least three.")
+            raise DataError(f"{path} holds {counted(len(found), 'row')}.", "A correlation needs at least three.")
         columns = layout_of(list(found[0].values), "scored", task.columns, str(path)).columns
         place = f"{path}:"
         self._first, self._second = (

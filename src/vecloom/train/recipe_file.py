@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 import yaml
 
 from vecloom.errors import UsageError, first_line
+from vecloom.wording import counted
 
 Place: TypeAlias = tuple[str | int, ...]
 """Where a value stands: ("data", 0, "path")."""
@@ -191,7 +192,11 @@ def _check(value: Any, part: str | int, override: str) -> None:
         return
     if isinstance(value, list) and isinstance(part, int) and part < len(value):
         return
-    what = f"there are {len(value)} items, counted from 0" if isinstance(value, list) else "there is nothing below it"
+    what = (
+        f"there are {counted(len(value), 'item')}, counted from 0"
+        if isinstance(value, list)
+        else "there is nothing below it"
+    )
     raise UsageError(f"--set {override}: {part!r} leads nowhere, {what}.", "See the keys with --explain.")
 
 

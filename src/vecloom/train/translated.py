@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from vecloom.errors import DataError, UsageError
+from vecloom.wording import counted
 
 _COLUMNS = 7  # of STSb's files: genre, file, year, number, score, sentence 1, sentence 2
 _JOINERS = "\u200c\u200d"
@@ -60,7 +61,9 @@ def read_stsb(path: Path, highest: float = 5.0) -> list[ScoredPair]:
     with path.open(encoding="utf-8", newline="") as stream:
         for number, cells in enumerate(csv.reader(stream, delimiter="\t", quoting=csv.QUOTE_NONE), 1):
             if len(cells) != _COLUMNS:
-                raise DataError(f"{path}:{number} has {len(cells)} columns, not {_COLUMNS}.", "Correct the line.")
+                raise DataError(
+                    f"{path}:{number} has {counted(len(cells), 'column')}, not {_COLUMNS}.", "Correct the line."
+                )
             found.append(ScoredPair(cells[5], cells[6], _score(cells[4], highest, f"{path}:{number}")))
     return found
 

@@ -18,6 +18,7 @@ from typing import TypeAlias
 from vecloom.data import context as ctx
 from vecloom.data.context import Context, Source
 from vecloom.errors import first_line
+from vecloom.wording import counted
 
 DELIMITERS = (",", ";", "\t")
 QUOTED_LINES = 1000  # of TSV that one quoted cell may span
@@ -108,7 +109,9 @@ def _swallowed(taken: list[Line], cells: list[str], width: int, delimiter: str) 
         return ""
     if len(cells) < width and taken[0][1].count(delimiter) != width - 1:
         return ""
-    return f"{len(cells)} cells under {width} column names, up to line {taken[-1][0]}; a quote may be missing."
+    return (
+        f"{counted(len(cells), 'cell')} under {width} column names, up to line {taken[-1][0]}; a quote may be missing."
+    )
 
 
 def delimiter_of(header: str, usable: Usable) -> str:

@@ -19,6 +19,7 @@ from vecloom.data.decoding import numbered_lines
 from vecloom.data.fields import Columns, boolean, find_columns, lacks_text, no_text, number
 from vecloom.data.formats.cells import Row, csv_rows, tsv_rows
 from vecloom.data.records import Document
+from vecloom.wording import counted
 
 SAMPLE_ROWS = 1000
 SAMPLE_CHARS = 1024 * 1024
@@ -63,7 +64,9 @@ def _documents(
     typed = _typed_columns(names, columns, [cells for _, cells in sample])
     for line, cells in chain(sample, rows):
         if any(cells[len(names) :]):
-            context.bad_record(source, line, f"{len(cells)} cells under {len(names)} column names.")
+            context.bad_record(
+                source, line, f"{counted(len(cells), 'cell')} under {counted(len(names), 'column name')}."
+            )
             continue
         record: dict[str, object] = dict.fromkeys(names)
         for name, cell in zip(names, cells, strict=False):

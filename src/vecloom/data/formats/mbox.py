@@ -17,6 +17,7 @@ from vecloom.data import context as ctx
 from vecloom.data.context import Context, Source, open_bytes
 from vecloom.data.formats import mail, plain
 from vecloom.data.records import Document
+from vecloom.wording import counted
 
 SNIFF = 4096
 _START = re.compile(rb"From (?=.*\d{1,2}:\d\d)(?=.*\b(?:19|20)\d\d\b)")
@@ -73,7 +74,7 @@ def read(source: Source, context: Context) -> Iterator[Document]:
             elif not (_INTERNAL.search(stored.head) and _INTERNAL_SUBJECT in stored.head):
                 yield _document(stored, number, source, context)
     if deleted:
-        context.report.note(f"{source.name}: {deleted:,} mails that are marked as deleted were left out.")
+        context.report.note(f"{source.name}: {counted(deleted, 'mail')} marked as deleted left out.")
 
 
 def _document(stored: Stored, number: int, source: Source, context: Context) -> Document:

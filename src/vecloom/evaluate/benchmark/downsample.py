@@ -29,6 +29,7 @@ from vecloom.errors import DataError, UsageError
 from vecloom.evaluate.benchmark.aggregate import Correlation, Floats, correlation
 from vecloom.evaluate.ranking import BLOCK_BYTES, ranked
 from vecloom.evaluate.significance import SAMPLES, percentile_interval, resampled_counts
+from vecloom.wording import counted
 
 DEPTH = 250  # documents of each retriever and query; mteb's HardNegatives tasks
 MAX_QUERIES = 1000  # likewise
@@ -107,7 +108,7 @@ def hard_negative_subset(
     """
     if not retrievers or depth < 1 or max_queries < 1:
         raise UsageError(
-            f"{len(retrievers)} retrievers, depth={depth}, max_queries={max_queries} pool nothing.",
+            f"{counted(len(retrievers), 'retriever')}, depth={depth}, max_queries={max_queries} pool nothing.",
             "Use 1 or more of each.",
         )
     answered = [query for query in queries if any(grade > 0 for grade in qrels.get(query, {}).values())]
@@ -218,7 +219,7 @@ def order_agreement(
     models = tuple(full)
     if set(models) != set(reduced) or len(models) < 2:
         raise DataError(
-            f"The full data has scores of {len(models)} models, the reduced of {len(reduced)}.",
+            f"The full data has scores of {counted(len(models), 'model')}, the reduced of {len(reduced)}.",
             "Give the same two or more models for both.",
         )
     sides = [_units(scores, models) for scores in (full, reduced)]

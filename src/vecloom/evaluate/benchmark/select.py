@@ -27,6 +27,7 @@ from vecloom.errors import DataError, UsageError
 from vecloom.evaluate.benchmark.aggregate import Correlation, Floats, ScoreTable, borda_points, correlation
 from vecloom.evaluate.benchmark.leave_one_out import estimator_predictions, linear_predictions
 from vecloom.evaluate.significance import percentile_interval
+from vecloom.wording import are, counted
 
 FEWEST_MODELS = 3  # two to fit a line
 RANDOM_SUBSETS = 50
@@ -284,7 +285,7 @@ def _check(table: ScoreTable, keep: Collection[str]) -> None:
     _check_gaps(table)
     if len(table.models) < FEWEST_MODELS:
         raise DataError(
-            f"Tasks cannot be selected by the scores of {len(table.models)} models.",
+            f"Tasks cannot be selected by the scores of {counted(len(table.models), 'model')}.",
             f"Give results of at least {FEWEST_MODELS}, better of eight or more.",
         )
     for task in keep:
@@ -296,6 +297,6 @@ def _check_gaps(table: ScoreTable) -> None:
     if gaps:
         model, task = gaps[0]
         raise DataError(
-            f"{len(gaps)} scores are missing, the first that of {model} on {task}.",
+            f"{counted(len(gaps), 'score')} {are(len(gaps))} missing, the first that of {model} on {task}.",
             "Use ScoreTable.complete() to leave such tasks out, or leave out the models that lack them.",
         )

@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vecloom.errors import DataError, UsageError
+from vecloom.wording import counted
 
 COLUMNS = ("model", "dataset", "domain", "task_type", "score")
 GENERAL_NAMES = ("general", "0")
@@ -135,7 +136,7 @@ def score_grid(rows: Iterable[ScoreRow], *, general: str | None = None) -> Score
     complete = [unit for unit in units if len(by_unit[unit]) == len(models)]
     if not complete:
         raise DataError(
-            f"No data set has scores of all {len(models)} models.", "Score the models on the same data sets."
+            f"No data set has scores of all {counted(len(models), 'model')}.", "Score the models on the same data sets."
         )
     scores = np.array([[by_unit[unit][model] for unit in complete] for model in models], np.float64)
     dropped = tuple(unit.dataset for unit in units if unit not in set(complete))
@@ -166,7 +167,7 @@ def _domains(rows: Sequence[ScoreRow], general: str | None) -> tuple[str, str]:
     named = general if general is not None else next((name for name in GENERAL_NAMES if name in found), None)
     if len(found) != 2:
         raise UsageError(
-            f"There are {len(found)} domains: {', '.join(found[:10])}.",
+            f"There are {counted(len(found), 'domain')}: {', '.join(found[:10])}.",
             "Keep the rows of two domains, one of them general.",
         )
     if named is None:
@@ -231,7 +232,10 @@ def _records(path: Path, needed: Sequence[str]) -> Iterator[tuple[str, dict[str,
                     continue
                 place = f"{path}:{reader.line_num}"
                 if len(cells) != len(header):
-                    raise DataError(f"{place}: {len(cells)} cells under {len(header)} column names.", "Mend the line.")
+                    raise DataError(
+                        f"{place}: {counted(len(cells), 'cell')} under {counted(len(header), 'column name')}.",
+                        "Mend the line.",
+                    )
                 yield place, {name: cell.strip() for name, cell in zip(header, cells, strict=True)}
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path} cannot be read as CSV: {error}.", "Give a CSV file in UTF-8.") from error

@@ -23,6 +23,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from vecloom.errors import DataError, UsageError
+from vecloom.wording import counted
 
 SCALE = 5.0  # similarity is asked from 0 to this
 TOLERANCE = 1.0
@@ -204,7 +205,7 @@ def clustering_questions(
     paired = [name for name in names if len(groups[name]) > 1]
     if len(names) < 2 or not paired:
         raise DataError(
-            f"Pairs cannot be drawn from {len(names)} labels.", "Two labels are needed, one with two texts."
+            f"Pairs cannot be drawn from {counted(len(names), 'label')}.", "Two labels are needed, one with two texts."
         )
     drawn = random.Random(seed)
     ask = "Do these two texts belong to the same topic or group? Answer yes or no and nothing else."

@@ -16,6 +16,7 @@ from typing import Any
 from vecloom.errors import DataError
 from vecloom.evaluate.tasks.local import CHANGED
 from vecloom.evaluate.tasks.rows import Row, numbers_of, read_rows, split_file, texts_of
+from vecloom.wording import are, counted
 
 Judgements = dict[str, dict[str, int]]
 SHOWN = 5  # ids named in a note
@@ -197,14 +198,15 @@ def _check_candidates(found: Collection, documents: set[str], place: Path) -> No
 def _notes(unknown: list[str], absent: list[str], without: int) -> list[str]:
     notes = []
     if unknown:
-        notes.append(f"{len(unknown):,} judged queries are not in queries.jsonl and are left out ({_some(unknown)}).")
+        many, verb = counted(len(unknown), "judged query"), are(len(unknown))
+        notes.append(f"{many} {verb} not in queries.jsonl and {verb} left out ({_some(unknown)}).")
     if absent:
         notes.append(
-            f"{len(absent):,} judged documents are not in the corpus ({_some(absent)}); "
-            "they count as relevant and not found, as in trec_eval."
+            f"{counted(len(absent), 'judged document')} {are(len(absent))} not in the corpus ({_some(absent)}); "
+            f"{'it counts' if len(absent) == 1 else 'they count'} as relevant and not found, as in trec_eval."
         )
     if without > len(unknown):
-        notes.append(f"{without:,} queries without a relevant document are left out.")
+        notes.append(f"{counted(without, 'query')} without a relevant document {are(without)} left out.")
     return notes
 
 

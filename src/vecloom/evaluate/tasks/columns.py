@@ -14,6 +14,7 @@ from typing import Any
 from vecloom.errors import DataError
 from vecloom.evaluate.tasks.local import LocalTask, split_files, text_column
 from vecloom.evaluate.tasks.rows import Row, numbers_of, read_rows, texts_of
+from vecloom.wording import are, counted, have
 
 Table = dict[str, list[Any]]
 ENTAILMENT = {"entailment": 1, "contradiction": 0}  # as mteb's XNLI; neutral pairs are left out
@@ -70,7 +71,9 @@ def _without_train(
         if not new:
             raise DataError(f"{path}: every pair stands in train.", "Leave without_train out of task.yaml.")
         kept[split] = (new, path)
-        notes.append(f"{len(given) - len(new):,} of {len(given):,} pairs of {split} stand in train and are left out.")
+        notes.append(
+            f"{len(given) - len(new):,} of {counted(len(given), 'pair')} of {split} stand in train and are left out."
+        )
     return kept, notes
 
 
@@ -114,7 +117,9 @@ def _pairs(task: LocalTask, rows: dict[str, tuple[list[Row], Path]]) -> Columns:
     for split, (given, path) in rows.items():
         if "premise" in given[0]:
             given, dropped = _entailment(given, path)
-            notes += [f"{dropped:,} neutral pairs are left out, as in mteb's XNLI."] if dropped else []
+            notes += (
+                [f"{counted(dropped, 'neutral pair')} {are(dropped)} left out, as in mteb's XNLI."] if dropped else []
+            )
         table: Table = {name: texts_of(given, name, path) for name in ("sentence1", "sentence2")}
         table["labels"] = [int(label) for label in numbers_of(given, "label", path)]
         if set(table["labels"]) != {0, 1}:
@@ -249,16 +254,20 @@ def _label_notes(tables: dict[str, Table], scored: str) -> list[str]:
         unseen = sorted(set(tables[scored]["label"]) - set(tables["train"]["label"]))
         if unseen:
             shown = ", ".join(unseen[:SHOWN])
-            notes.append(f"{len(unseen)} labels are not in train, so their texts are always wrong ({shown}).")
+            notes.append(
+                f"{counted(len(unseen), 'label')} {are(len(unseen))} not in train, so the texts are always wrong ({shown})."
+            )
         few = [label for label, count in Counter(tables["train"]["label"]).items() if count < 8]
         if few:
-            notes.append(f"{len(few)} labels have fewer than the 8 training texts of mteb's protocol ({_some(few)}).")
+            notes.append(
+                f"{counted(len(few), 'label')} {have(len(few))} fewer than mteb's 8 training texts ({_some(few)})."
+            )
     return notes
 
 
 def _single_notes(counts: Counter[str]) -> list[str]:
     single = [label for label, count in counts.items() if count == 1]
-    return [f"{len(single)} labels have one example ({_some(single)})."] if single else []
+    return [f"{counted(len(single), 'label')} {have(len(single))} one example ({_some(single)})."] if single else []
 
 
 def _some(names: Sequence[str]) -> str:

@@ -24,6 +24,7 @@ from vecloom.errors import DataError, UsageError
 from vecloom.evaluate.compare import Comparison, Scored, compare_all
 from vecloom.evaluate.outcomes import LabelF1, Mean
 from vecloom.evaluate.significance import ROUNDS, SAMPLES, Counts, percentile_interval, resampled_counts
+from vecloom.wording import counted
 
 Interval: TypeAlias = tuple[float, float]
 Codes: TypeAlias = npt.NDArray[np.int64]
@@ -170,7 +171,10 @@ def _checked_input(
     if isinstance(texts, str):
         raise UsageError("compare got one string, but it takes a list of texts.", "Write compare([text], ...).")
     if len(texts) != len(gold):
-        raise DataError(f"There are {len(texts)} texts and {len(gold)} gold labels.", "Give one label for each text.")
+        raise DataError(
+            f"There are {counted(len(texts), 'text')} and {counted(len(gold), 'gold label')}.",
+            "Give one label for each text.",
+        )
     if not len(texts):
         raise DataError("There are no texts to compare classifiers on.", "Give labelled texts.")
     if not classifiers:
@@ -200,7 +204,7 @@ def _label_places(gold: Sequence[Hashable], labels: Sequence[Hashable] | None) -
 def _coded(predicted: list[Hashable], places: Mapping[Hashable, int], documents: int, classifier: str) -> Codes:
     if len(predicted) != documents:
         raise DataError(
-            f"The classifier {classifier!r} gave {len(predicted)} labels for {documents} texts.",
+            f"The classifier {classifier!r} gave {counted(len(predicted), 'label')} for {documents} texts.",
             "predict has to return one label for each text.",
         )
     wrong = next((i for i, label in enumerate(predicted) if label not in places), None)

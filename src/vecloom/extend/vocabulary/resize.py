@@ -17,6 +17,7 @@ from vecloom.extend.vocabulary.methods import Context, mean
 from vecloom.extend.vocabulary.transfer import Opened, open_model, tokens_per_text, write_vocabulary
 from vecloom.extend.vocabulary.trim import tokens_to_keep, trimmed
 from vecloom.files import check_output
+from vecloom.wording import counted
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -156,8 +157,8 @@ def _per_text(texts: Sequence[str], opened: Opened, fitted: Fitted) -> tuple[flo
 
 def _told(plan: Resized, least: int | None, scripts: Collection[str]) -> tuple[str, dict[str, Any]]:
     """A sentence and a record for the card."""
-    what = [f"{plan.removed:,} tokens fewer"] if plan.removed else []
-    what += [f"{len(plan.words):,} words more"] if plan.words else []
+    what = [f"{counted(plan.removed, 'token')} fewer"] if plan.removed else []
+    what += [f"{counted(len(plan.words), 'word')} more"] if plan.words else []
     record: dict[str, Any] = {
         "source": {"model": plan.opened.name, "fingerprint": plan.opened.spec.fingerprint},
         "removed": plan.removed,

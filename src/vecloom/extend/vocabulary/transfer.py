@@ -32,6 +32,7 @@ from vecloom.extend.vocabulary.tables import Tables, read_tables
 from vecloom.extend.vocabulary.tokenizer_files import write_tokenizer
 from vecloom.files import check_output
 from vecloom.runtime.directory import ModelSpec, read_spec, read_tokenizer
+from vecloom.wording import counted
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -105,7 +106,7 @@ class Opened:
         highest = max(self.tokenizer.get_vocab().values())
         if highest >= len(found.rows):
             raise ModelError(
-                f"{self.name} has a token {highest} and only {len(found.rows)} rows of embeddings.",
+                f"{self.name} has a token {highest} and only {counted(len(found.rows), 'row')} of embeddings.",
                 "Copy the model again.",
             )
         return found

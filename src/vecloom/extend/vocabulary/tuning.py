@@ -19,6 +19,7 @@ import numpy as np
 from vecloom.encoders.protocol import Encoder
 from vecloom.errors import DataError, OutputError, from_os_error
 from vecloom.files import write_text
+from vecloom.wording import counted
 
 SENTENCES = 4000
 NEAR = 10  # the near neighbour is drawn among so many
@@ -36,7 +37,9 @@ def sentences(texts: Sequence[str], most: int = SENTENCES, seed: int = 0) -> lis
     found = list(dict.fromkeys(part.strip() for text in texts for part in _END.split(text)))
     kept = [part for part in found if _SHORTEST <= len(part.split()) <= _LONGEST]
     if len(kept) < 2:
-        raise DataError(f"The corpus has {len(kept)} sentences of {_SHORTEST} to {_LONGEST} words.", "Give more text.")
+        raise DataError(
+            f"The corpus has {counted(len(kept), 'sentence')} of {_SHORTEST} to {_LONGEST} words.", "Give more text."
+        )
     return random.Random(seed).sample(kept, min(most, len(kept)))
 
 

@@ -20,6 +20,7 @@ from vecloom.errors import DataError, UsageError
 from vecloom.extend.vocabulary.alignment import Alignment
 from vecloom.extend.vocabulary.auxiliary import WordVectors, subword_vectors, unit, word_vectors
 from vecloom.extend.vocabulary.methods import Context, combine, start
+from vecloom.wording import counted
 
 _ROWS = 512  # target tokens compared at a time: 512 x 30,000 similarities are 60 MB
 
@@ -103,7 +104,7 @@ def align_words(source: WordVectors, target: WordVectors, dictionary: Mapping[st
     pairs = [(there[a], here[b]) for a, b in dictionary.items() if a in there and b in here]
     if len(pairs) < 2:
         raise DataError(
-            f"{len(pairs)} pairs of the dictionary have vectors on both sides.", "Give a larger dictionary."
+            f"{counted(len(pairs), 'pair')} of the dictionary have vectors on both sides.", "Give a larger dictionary."
         )
     left, right = (np.array(side) for side in zip(*pairs, strict=True))
     rotation, _ = orthogonal_procrustes(unit(target.vectors[left]), unit(source.vectors[right]))

@@ -21,6 +21,7 @@ from vecloom.extend.zett.sampling import (
     unigram_tokenizer,
 )
 from vecloom.extend.zett.settings import Settings
+from vecloom.wording import counted
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -73,7 +74,9 @@ class Examples:
         cut = [found.ids[: self._room] for found in tokenizer.encode_batch(texts, add_special_tokens=False)]
         kept = [place for place, ids in enumerate(cut) if ids]
         if not kept:
-            raise DataError(f"A batch of {len(texts)} texts holds nothing but control signs.", "Clean the corpus.")
+            raise DataError(
+                f"A batch of {counted(len(texts), 'text')} holds nothing but control signs.", "Clean the corpus."
+            )
         ids = tokenizer.get_vocab()
         tokens = sorted(ids, key=ids.__getitem__)
         used = [[self._forms[surface(tokens[place])] for place in cut[text]] for text in kept]

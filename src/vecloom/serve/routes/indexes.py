@@ -34,6 +34,7 @@ from vecloom.serve.routes.index_models import (
     Search,
 )
 from vecloom.serve.state import State, state_of
+from vecloom.wording import counted
 
 router = APIRouter(prefix="/v1/indexes", tags=["indexes"])
 
@@ -171,13 +172,11 @@ def _count(state: State, name: str, mode: str, seconds: float) -> None:
 def _check(state: State, documents: Sequence[DocumentIn]) -> None:
     limits = state.settings
     if len(documents) > limits.max_texts:
-        told = (
-            f"{len(documents):,} documents are more than the {limits.max_texts:,} of one request; send them in parts."
-        )
+        told = f"{counted(len(documents), 'document')} are more than the {limits.max_texts:,} of one request; send them in parts."
         raise Problem(413, told, param="documents")
     for place, document in enumerate(documents):
         if len(document.text) > limits.max_text_characters:
-            told = f"A text has {len(document.text):,} characters; {limits.max_text_characters:,} are allowed."
+            told = f"A text has {counted(len(document.text), 'character')}; {limits.max_text_characters:,} are allowed."
             raise Problem(413, told, param=f"documents.{place}.text")
 
 

@@ -31,6 +31,7 @@ from vecloom.encoders.pair_head import PairHead, Task
 from vecloom.errors import UsageError
 from vecloom.train.losses.ranks import average_gradients
 from vecloom.train.losses.vector_loss import Features
+from vecloom.wording import counted
 
 
 def task_loss(logits: Tensor, gold: Tensor, task: Task) -> Tensor:
@@ -98,7 +99,7 @@ class DistilledPairLoss(torch.nn.Module):  # type: ignore[misc]
         columns = list(sentence_features)
         if len(columns) != 2:
             raise UsageError(
-                f"DistilledPairLoss scores pairs, but there are {len(columns)} columns of text.",
+                f"DistilledPairLoss scores pairs, but there are {counted(len(columns), 'column')} of text.",
                 "Use data with the columns sentence1 and sentence2.",
             )
         first, second = (vectors.float() for vectors in embed_columns(self.model, columns))

@@ -33,6 +33,7 @@ from vecloom.train.losses.ranks import average_gradients, join, join_fixed
 from vecloom.train.losses.repetition import repeat_features
 from vecloom.train.losses.texts import token_rows
 from vecloom.train.losses.vector_loss import Features
+from vecloom.wording import counted
 
 _VIEWS = "views"
 _SAME = 1e-6  # largest difference of two unit vectors' numbers that rounding explains
@@ -93,7 +94,7 @@ class ESimCSELoss(torch.nn.Module):  # type: ignore[misc]
         columns = list(sentence_features)
         if len(columns) != 1:
             raise UsageError(
-                f"{type(self).__name__} learns from single sentences, but there are {len(columns)} columns of text.",
+                f"{type(self).__name__} learns from single sentences, but there are {counted(len(columns), 'column')} of text.",
                 "Use data with the one column sentence, or another loss: mnr for pairs.",
             )
         views = self._views(columns[0])
