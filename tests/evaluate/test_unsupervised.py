@@ -244,11 +244,11 @@ def test_a_label_that_gold_lacks_can_be_declared():
 @pytest.mark.parametrize(
     ("texts", "gold", "classifiers", "said"),
     [
-        (["x"], ["a", "b"], {"it": Fixed(["a"])}, "1 texts and 2 gold labels"),
+        (["x"], ["a", "b"], {"it": Fixed(["a"])}, "1 text and 2 gold labels"),
         ([], [], {"it": Fixed([])}, "no texts"),
         (["x", "y"], ["a", None], {"it": Fixed("ab")}, "gold label of text 1 is None"),
         (["x", "y"], ["a", float("nan")], {"it": Fixed("ab")}, "gold label of text 1 is nan"),
-        (["x", "y"], ["a", "b"], {"it": Fixed(["a"])}, "'it' gave 1 labels for 2 texts"),
+        (["x", "y"], ["a", "b"], {"it": Fixed(["a"])}, "'it' gave 1 label for 2 texts"),
     ],
 )
 def test_unfit_data_is_refused(texts, gold, classifiers, said):

@@ -147,7 +147,7 @@ def test_columns_are_found(tmp_path):
     ("text", "match"),
     [
         ('{"a": "q", "b": "t"}\n', "a.jsonl:1 has no anchor and positive"),
-        ('{"anchor": "q", "positive": "t"}\n', "holds 1 pairs"),
+        ('{"anchor": "q", "positive": "t"}\n', "holds 1 pair\\."),
         ('{"anchor": "q", "positive": "t"}\nrubbish\n', "a.jsonl:2 is no JSON"),
     ],
 )

@@ -108,7 +108,7 @@ def test_diagnose_as_json(family):
     [
         (["--method", "slurp"], "no merge method 'slurp'.*slerp"),
         (["--method", "ties"], "needs the base model"),
-        (["--weight", "1"], "1 weights for 2 models"),
+        (["--weight", "1"], "1 weight for 2 models"),
         (["--set", "density"], "not NAME=VALUE"),
         (["--set", "densty=0.2", "--method", "ties", "--base", "BASE", "-o", "x"], "no option 'densty'.*density"),
         ([], "no output"),

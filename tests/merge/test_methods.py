@@ -319,7 +319,7 @@ def test_weights_that_cancel_are_refused():
 
 
 def test_a_weight_for_each_model_is_asked_for():
-    with pytest.raises(UsageError, match="1 weights for 2 models"):
+    with pytest.raises(UsageError, match="1 weight for 2 models"):
         merge_tensors("linear", [FIRST, SECOND], weights=(1,))
 
 

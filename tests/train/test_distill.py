@@ -124,7 +124,7 @@ def test_two_logits_are_the_log_odds_of_their_difference():
 def test_logits_that_do_not_fit_the_head_and_other_columns_are_errors():
     with pytest.raises(UsageError, match="gives 3 logits for each pair, and the student's head 1"):
         loss_of(Said([[1.0]]), [[1, 0, 0, 0]])
-    with pytest.raises(UsageError, match="there are 1 columns of text"):
+    with pytest.raises(UsageError, match="it got 1 column of text"):
         DistilledPairLoss(Table(), Said([[1.0]]))([column([[1.0, 0]], 1)], torch.ones(1))
 
 

@@ -132,7 +132,7 @@ def test_what_cannot_be_measured_on_is_named(tmp_path):
     with pytest.raises(DataError, match=r"has no dev.tsv"):
         Evaluator([EvalTask(path=str(path), split="dev")])
     few = write_rows(tmp_path / "few.jsonl", [json.loads('{"sentence1": "a", "sentence2": "b", "score": 1}')])
-    with pytest.raises(DataError, match="holds 1 rows"):
+    with pytest.raises(DataError, match="holds 1 row"):
         Evaluator([EvalTask(path=str(few))])
 
 

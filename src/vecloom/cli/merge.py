@@ -106,7 +106,7 @@ def read_recipe(
         raise UsageError("There are no models.", "Name models to merge, or a recipe.")
     if weights and len(weights) != len(models):
         raise UsageError(
-            f"There are {counted(len(weights), 'weight')} for {counted(len(models), 'model')}.",
+            f"There must be a weight for each model, not {counted(len(weights), 'weight')} for {counted(len(models), 'model')}.",
             "Give --weight once for each.",
         )
     check_call(method, len(models), base=base is not None)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from vecloom.errors import UsageError
 from vecloom.merge.values import Value, at
+from vecloom.wording import counted
 
 if TYPE_CHECKING:
     import torch
@@ -100,7 +101,8 @@ def weights_at(weights: Sequence[Value] | None, models: Sequence[Any], name: str
     if weights is None:
         return [1.0] * len(models)
     if len(weights) != len(models):
-        raise UsageError(f"There are {len(weights)} weights for {len(models)} models.", "Give each model one weight.")
+        many = f"{counted(len(weights), 'weight')} for {counted(len(models), 'model')}"
+        raise UsageError(f"There must be a weight for each model, not {many}.", "Give each model one weight.")
     return [at(weight, name) for weight in weights]
 
 

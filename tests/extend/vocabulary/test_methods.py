@@ -139,7 +139,7 @@ def test_languages_are_rotated_onto_each_other():
     place = dict(zip(found.words, found.vectors, strict=True))
     assert place["F"] == pytest.approx(vectors[5] / np.linalg.norm(vectors[5]), abs=1e-5)
     assert place["f"] == pytest.approx(place["F"], abs=1e-5)
-    with pytest.raises(DataError, match="1 pairs"):
+    with pytest.raises(DataError, match="1 pair "):
         align_words(english, other, {"A": "a", "Z": "z"})
 
 

@@ -99,7 +99,7 @@ class DistilledPairLoss(torch.nn.Module):  # type: ignore[misc]
         columns = list(sentence_features)
         if len(columns) != 2:
             raise UsageError(
-                f"DistilledPairLoss scores pairs, but there are {counted(len(columns), 'column')} of text.",
+                f"DistilledPairLoss scores pairs, but it got {counted(len(columns), 'column')} of text.",
                 "Use data with the columns sentence1 and sentence2.",
             )
         first, second = (vectors.float() for vectors in embed_columns(self.model, columns))

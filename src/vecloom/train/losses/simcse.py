@@ -94,7 +94,7 @@ class ESimCSELoss(torch.nn.Module):  # type: ignore[misc]
         columns = list(sentence_features)
         if len(columns) != 1:
             raise UsageError(
-                f"{type(self).__name__} learns from single sentences, but there are {counted(len(columns), 'column')} of text.",
+                f"{type(self).__name__} learns from single sentences, but it got {counted(len(columns), 'column')} of text.",
                 "Use data with the one column sentence, or another loss: mnr for pairs.",
             )
         views = self._views(columns[0])
