@@ -1,5 +1,6 @@
 import importlib.util
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -127,6 +128,25 @@ def test_a_preview_and_feeds_need_no_settings(run, papers, tmp_path):
     before = (tmp_path / "feeds" / "papers.index-1.atom").stat().st_mtime_ns
     run("digest", papers, "--feeds", tmp_path / "feeds")
     assert (tmp_path / "feeds" / "papers.index-1.atom").stat().st_mtime_ns == before
+
+
+def test_a_filter_that_fits_no_more_stops_its_own_subscription_alone(run, papers, tmp_path):
+    run("subscribe", papers, "First one", "--threshold", "0.9", "--where", "categories = 'cs.CL'")
+    run("subscribe", papers, "Second two", "--threshold", "0.9")
+    records = '{"id": "b", "title": "Second", "text": "two"}\n'
+    (tmp_path / "other.jsonl").write_text(records, encoding="utf-8")
+    shutil.rmtree(papers)  # made anew, without the field
+    assert run("index", tmp_path / "other.jsonl", "-i", papers).exit_code == 0
+    shown = run("digest", papers, "--preview")
+    assert "names 'categories', which is not a field of this index" in shown.stdout
+    assert "1.000  Second" in shown.stdout
+    first, second = json.loads(run("digest", papers, "--preview", "--json").stdout)
+    assert "not a field" in first["trouble"]
+    assert [paper["id"] for paper in second["papers"]] == ["b"]
+    written = run("digest", papers, "--feeds", tmp_path / "feeds")
+    assert written.exit_code == 0
+    assert "Subscription 1 has no feed: The filter \"categories = 'cs.CL'\" names 'categories'" in written.stderr
+    assert (tmp_path / "feeds" / "papers.index-2.atom").exists()
 
 
 def test_a_desk_of_a_newer_version_is_refused(run, papers):

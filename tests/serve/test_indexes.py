@@ -475,3 +475,40 @@ def test_the_document_describes_every_answer_and_every_limit(client):
 def test_numpy_is_not_in_the_way_of_an_empty_index(client):
     vector = np.ones(16).tolist()
     assert client.post(SEARCH, json={"vector": vector}).json()["hits"] == []
+
+
+# ---- lists and filters -------------------------------------------------------------------------------------------------
+
+
+def test_a_list_of_texts_comes_back_as_one_and_is_filtered_by_its_members(filled):
+    sent = [{"id": "l", "text": "red", "fields": {"tags": ["a", "b'c"], "none": []}}, {"id": "m", "text": "red"}]
+    assert filled.post(DOCUMENTS, json={"documents": sent}).status_code == 200
+    answer = filled.post(SEARCH, json={"query": "red", "where": "tags = 'b''c'"})
+    assert ids(answer) == ["l"]
+    assert answer.json()["hits"][0]["fields"] == {"tags": ["a", "b'c"], "none": []}
+    assert ids(filled.get(SIMILAR, params={"id": "m", "where": "tags IN ('a')"})) == ["l"]
+    for wrong in ([1], ["a", 2], [["a"]], ["a", None], ["x"] * 1001):
+        refused = {"documents": [{"id": "n", "text": "x", "fields": {"tags": wrong}}]}
+        assert filled.post(DOCUMENTS, json=refused).status_code == 400
+
+
+@pytest.mark.parametrize(
+    "where", ["(" * 5000, "year = 'x'", "year LIKE '1%'", "lower(", "year IN (1, 'a')", "x" * 9_999, "year = NULL", "'"]
+)
+def test_a_wrong_filter_is_400_with_its_sentence_wherever_it_is(filled, where):
+    by_post = filled.post(SEARCH, json={"query": "red", "where": where})
+    by_get = filled.get(SIMILAR, params={"id": "apple", "where": where})
+    on_page = filled.get("/", params={"q": "red", "where": where})
+    assert [answer.status_code for answer in (by_post, by_get, on_page)] == [400, 400, 400]
+    assert by_post.json()["error"]["message"] == by_get.json()["error"]["message"]
+    assert "filter" in by_post.json()["error"]["message"]
+
+
+def test_a_filter_that_takes_too_long_is_503(filled, monkeypatch):
+    monkeypatch.setenv("VECLOOM_FILTER_SECONDS", "1e-9")
+    for answer in (
+        filled.post(SEARCH, json={"query": "red", "where": "year > 1"}),
+        filled.get("/", params={"q": "red", "where": "year > 1"}),
+    ):
+        assert answer.status_code == 503
+        assert "took longer than 1e-09 seconds" in answer.text

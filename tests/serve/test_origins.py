@@ -91,3 +91,46 @@ def test_any_host_header_has_a_name_or_none(host):
 def test_no_domain_name_is_this_machine(name):
     assert not is_local(name)
     assert status(doors(), Host=name) == 403
+
+
+FILTERED = "/v1/indexes/docs/similar?id=a&where=year+%3E+1"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site", "Referer": "http://localhost:3000/"},
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Referer": "https://evil.example/page"},
+        {"Referer": "http://["},
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_a_link_from_another_site_may_not_carry_a_filter(headers, method):
+    asked = {"Host": "localhost:8000", **headers}
+    assert status(doors(), method=method, path=FILTERED, **asked) == 403
+    assert status(doors(), method=method, path="/?q=a&%77here=a", **asked) == 403
+    assert status(doors(), method=method, path="/?q=a&where=&f.lang=en", **asked) == 200
+    assert status(doors(), method=method, path="/?q=where", **asked) == 200
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Sec-Fetch-Site": "none"},
+        {"Sec-Fetch-Site": "same-origin", "Referer": "http://localhost:8000/?q=a"},
+        {"Referer": "http://localhost:8000/?q=a"},
+    ],
+)
+def test_own_pages_bookmarks_and_programs_may(headers):
+    assert status(doors(), method="GET", path=FILTERED, Host="localhost:8000", **headers) == 200
+
+
+def test_pages_of_named_origins_may_filter_too():
+    app = doors(checked(["https://app.example"]))
+    headers = {"Host": "localhost:8000", "Sec-Fetch-Site": "cross-site"}
+    assert status(app, method="GET", path=FILTERED, **headers, Origin="https://app.example") == 200
+    assert status(app, method="GET", path=FILTERED, **headers, Origin="https://other.example") == 403

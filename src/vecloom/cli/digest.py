@@ -122,7 +122,8 @@ def as_record(made: Composed) -> dict[str, Any]:
         {"id": match.item.doc_id, "title": match.item.title, "score": match.score, "reason": match.reason}
         for match in made.matches
     ]
-    return {"subscription": made.subscription.id, "recipient": made.recipient, "papers": papers}
+    told = {"subscription": made.subscription.id, "recipient": made.recipient, "papers": papers}
+    return {**told, "trouble": made.trouble} if made.trouble else told
 
 
 def as_text(made: Composed) -> str:
@@ -132,6 +133,8 @@ def as_text(made: Composed) -> str:
 
     one = made.subscription
     head = f"Subscription {one.id} ({one.name}, threshold {one.threshold:g}) to {made.recipient}"
+    if made.trouble:
+        return f"{head}: {made.trouble}"
     if not made.matches:
         return f"{head}: nothing new."
     letter = email.message_from_bytes(made.content, policy=email.policy.default)
@@ -146,6 +149,7 @@ def write_feeds(desk: Desk, library: Library, sender: Sender, folder: Path) -> l
     """Write the feeds of all subscriptions over these indexes, each file only where it changed; their paths."""
     from vecloom.desk.feeds import TYPES, Publisher, of_subscription
     from vecloom.desk.subscriptions import every, feed_token
+    from vecloom.errors import FilterError, FilterTimeError
     from vecloom.files import atomic_path
     from vecloom.serve.page.question import document_url
 
@@ -162,7 +166,11 @@ def write_feeds(desk: Desk, library: Library, sender: Sender, folder: Path) -> l
             path = folder / f"{one.index_name}-{one.id}.{form}"
             address = sender.link("f", f"{feed_token(desk, one.id, now())}.{form}")
             publisher = Publisher(sender.name, sender.host, f"{home}/", address, page_of)
-            body = of_subscription(desk, library, publisher, one, now(), form).body
+            try:
+                body = of_subscription(desk, library, publisher, one, now(), form).body
+            except (FilterError, FilterTimeError) as error:  # the other feeds are written all the same
+                show.echo(f"Subscription {one.id} has no feed: {error.what}", err=True)
+                break
             if not path.exists() or path.read_bytes() != body:
                 with atomic_path(path) as temporary:
                     temporary.write_bytes(body)

@@ -13,17 +13,18 @@ from vecloom.desk.matching import Match, Matcher
 from vecloom.desk.report import Report
 from vecloom.desk.state import Desk
 from vecloom.desk.subscriptions import Subscription
-from vecloom.errors import FilterError
+from vecloom.errors import FilterError, FilterTimeError
 
 
 @dataclass(frozen=True)
 class Composed:
-    """A digest before it is in the outbox: for whom, which papers, and the whole mail."""
+    """A digest before it is in the outbox: for whom, which papers, the whole mail, or why there is none."""
 
     subscription: Subscription
     recipient: str
     matches: list[Match]
     content: bytes
+    trouble: str = ""
 
 
 def due(desk: Desk, now: int) -> list[tuple[Subscription, str, periods.Span]]:
@@ -54,7 +55,7 @@ def compose(desk: Desk, library: Library, sender: Sender, now: int, report: Repo
     for one, email, span in asked:
         try:
             matches = choose(desk, matcher, one)
-        except FilterError as error:
+        except (FilterError, FilterTimeError) as error:
             report.notes.append(f"Subscription {one.id}: {error.what}")
             continue
         content = write(desk, sender, matcher, one, email, matches, span.key, now) if matches else b""
@@ -120,7 +121,11 @@ def preview(desk: Desk, library: Library, sender: Sender, now: int, number: int 
     for one in asked:
         row = desk.db.execute("SELECT email FROM reader WHERE id = ?", (one.reader_id,)).fetchone()
         email = row["email"] or sender.address
-        matches = choose(desk, matcher, one)
+        try:
+            matches = choose(desk, matcher, one)
+        except (FilterError, FilterTimeError) as error:
+            found.append(Composed(one, email, [], b"", error.what))
+            continue
         content = write(desk, sender, matcher, one, email, matches, "preview", now) if matches else b""
         found.append(Composed(one, email, matches, content))
     return found

@@ -122,6 +122,7 @@ class Answer:
     filterable: bool = True
     milliseconds: float = 0
     trouble: str = ""
+    status: int = 200
     asked: bool = False
     listed: bool = False
     condition: str = ""

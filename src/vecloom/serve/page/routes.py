@@ -10,7 +10,7 @@ import numpy as np
 from fastapi import APIRouter, Query, Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
-from vecloom.errors import VecloomError
+from vecloom.errors import FilterTimeError, VecloomError
 from vecloom.search import Hit, Index
 from vecloom.search.closeness import BOUNDS
 from vecloom.serve.gate import COOKIE
@@ -40,9 +40,8 @@ async def search(request: Request) -> Response:
     question = read(request.query_params.multi_items(), state.indexes, sorts(state))
     found = await _answered(state, question, visitor)
     part = request.query_params.get("part") == "answers"
-    status = 400 if found.trouble and question.index in state.indexes else 404 if found.trouble else 200
     template = "answers.html" if part else "search.html"
-    return await page(request, template, status, visitor=visitor, question=question, answer=found)
+    return await page(request, template, found.status, visitor=visitor, question=question, answer=found)
 
 
 @router.get("/d/{name}")
@@ -242,14 +241,16 @@ async def icon() -> Response:
 
 async def _answered(state: State, question: Question, visitor: Visitor | None = None) -> Answer:
     if not state.indexes:
-        return Answer(trouble=NO_INDEX)
+        return Answer(trouble=NO_INDEX, status=404)
     try:
         return await state.shelf.ask(
             question.index,
             lambda index: finding.answer(index, question, _papers(state, question.index, visitor)),
         )
     except (VecloomError, Problem) as error:
-        return Answer(trouble=told(error), asked=True)
+        late = isinstance(error, FilterTimeError)
+        status = 503 if late else 400 if question.index in state.indexes else 404
+        return Answer(trouble=told(error), asked=True, status=status)
 
 
 def _papers(state: State, name: str, visitor: Visitor | None) -> Papers | None:
