@@ -42,7 +42,7 @@ def test_a_column_of_another_kind_is_widened_to_lists_with_nothing_lost(index, o
     assert fields(index, "tags")["later"] == ["y"]
     index.optimize()
     assert index.count(f"tags = '{then[0]}'") == 1
-    assert index.facets(["tags"])["tags"] == sorted(((value, 1) for value in ("x", "y", then[0])))
+    assert index.facets(["tags"])["tags"] == sorted((value, 1) for value in ("x", "y", then[0]))
 
 
 def test_lists_that_were_kept_as_json_become_lists_again():
