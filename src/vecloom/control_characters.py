@@ -12,6 +12,7 @@ import re
 _BREAKS = re.compile("\r\n?")
 _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _BIDI = re.compile("[\u202a-\u202e\u2066-\u2069]")
+_ODD_BYTE = re.compile("[\udc80-\udcff]")  # of a path that is not UTF-8, as the system's calls give it
 _IN_JSON = re.compile("[\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
@@ -23,6 +24,7 @@ def visible(text: str) -> str:
     """
     if text.isascii() and text.isprintable():
         return text
+    text = _ODD_BYTE.sub(_quoted, text)
     return _BIDI.sub("", _CONTROLS.sub("\ufffd", _BREAKS.sub("\n", text)))
 
 
@@ -32,6 +34,12 @@ def escaped_json(line: str) -> str:
     >>> escaped_json('"a' + chr(0x9B) + '"')
     '"a\\u009b"'
     """
+    line = _ODD_BYTE.sub(_quoted, line)
     return (
         line if line.isascii() and "\x7f" not in line else _IN_JSON.sub(lambda match: f"\\u{ord(match[0]):04x}", line)
     )
+
+
+def _quoted(odd: re.Match[str]) -> str:
+    """A byte as ids of documents have it: no text of ours can hold it as it is."""
+    return f"%{ord(odd[0]) - 0xDC00:02X}"

@@ -1,4 +1,5 @@
 import json
+import os
 
 import numpy as np
 import pytest
@@ -104,3 +105,11 @@ def test_an_interrupted_job_goes_on_and_says_so(run, texts, tmp_path, monkeypatc
     assert refused.exit_code == 2
     assert "--restart" in refused.stderr
     assert "5 came from an interrupted run" in run("embed", texts, "-o", tmp_path / "a.npy").stdout
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_an_output_whose_name_is_not_utf8_is_printed_as_utf8(run, texts, tmp_path, options):
+    output = tmp_path / os.fsdecode(b"caf\xe9.npy")
+    result = run("embed", texts, "-o", output, "--field", "text=body", *options)
+    assert (result.exit_code, output.exists()) == (0, True), result.output
+    assert f"{tmp_path}/caf%E9.npy" in result.stdout

@@ -1,5 +1,6 @@
 import inspect
 import json
+import os
 import shutil
 
 import pytest
@@ -220,3 +221,11 @@ def test_the_same_id_in_a_name_that_is_not_utf8_stays_apart(run, tmp_path, monke
     assert told(run, ".", "-i", "ix")["added"] == 2
     assert told(run, ".", "-i", "ix")["unchanged"] == 2
     assert Index.open("ix").sources() == {"caf%E9.txt", "caf%E8.txt"}
+
+
+def test_a_path_that_is_not_utf8_is_printed_as_utf8(run, docs, tmp_path):
+    result = run("index", docs, "-i", tmp_path / os.fsdecode(b"caf\xe9"))
+    assert (result.exit_code, f"{tmp_path}/caf%E9, is not UTF-8" in result.stderr) == (2, True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["docs"]
+    missing = run("index", tmp_path / os.fsdecode(b"gone\xe9"), "-i", tmp_path / "i")
+    assert (missing.exit_code, "gone%E9" in missing.stderr) == (2, True)

@@ -58,11 +58,16 @@ def index(inputs: tuple[str, ...], path: str | None, info: bool, as_json: bool, 
     tsv, parquet, and with the extra [files] pdf and docx. Long documents are cut into chunks. Called again, it adds
     what is new and replaces what has changed; what is there already is not encoded again.
 
+    In folders, text of any other suffix is read if it is prose; hidden, binary and other files are counted and named, and
+    an index is never read. A file is one document, however it is spelled or linked. --delete-missing looks only at
+    INPUT, and asks (or wants --yes) before more than a fifth of the documents there go.
+
     \b
     Examples:
       vecloom index docs/ -i docs.index
       vecloom index articles.csv --field text=body --field title=headline -i news.index
-      vecloom index docs/ -i docs.index --delete-missing
+      vecloom index docs/ -i docs.index --delete-missing --exclude drafts/
+      vecloom index docs/ -i docs.index --watch
       vecloom index --info docs.index
     """  # noqa: D301 - click wants the character \b, not a backslash
     if info:

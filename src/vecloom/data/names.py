@@ -65,11 +65,6 @@ def given_file(name: str) -> str:
     return short if os.path.exists(short) and not os.path.lexists(path) else path
 
 
-def without_surrogates(text: str) -> str:
-    """Text that holds paths as the system gave them, as UTF-8 can carry it."""
-    return text if text.isascii() else _ODD.sub(lambda odd: f"%{ord(odd[0]) - 0xDC00:02X}", text)
-
-
 def _same(one: str, other: str) -> bool:
     try:
         return os.path.samefile(one, other)

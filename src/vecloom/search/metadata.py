@@ -90,8 +90,12 @@ def check_new(folder: Path, overwrite: bool) -> None:
 
     Raises:
         StoreError: an index is there, and is not to be overwritten.
-        UsageError: it holds other files.
+        UsageError: it holds other files, or its name is not UTF-8.
     """
+    try:
+        str(folder).encode()
+    except UnicodeEncodeError:  # the table's engine takes paths as text
+        raise UsageError(f"The name of the index, {folder}, is not UTF-8.", "Choose another name.") from None
     if (folder / FILE).exists():
         if not overwrite:
             raise StoreError(f"{folder} holds an index already.", "Open it to add to it, or overwrite it.")
