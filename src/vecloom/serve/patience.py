@@ -8,7 +8,7 @@ client has to take its answer. Time in which the client waits for the server cou
 from __future__ import annotations
 
 import asyncio
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from starlette.responses import Response
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -36,6 +36,7 @@ class PatientProtocol(HttpToolsProtocol):
 
     patience = 30.0
     awaited: Awaited = ""
+    _running: Any = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See ``asyncio.Protocol``."""
@@ -139,7 +140,23 @@ class PatientProtocol(HttpToolsProtocol):
             return
         if not self._answering() or (self.awaited == "body" and not self.cycle.response_started):
             self.transport.write(_written(response(path, problem)))
+        self._give_up()
         self.transport.close()
+
+    def send_400_response(self, msg: str) -> None:
+        """What came cannot be read as HTTP."""
+        self._give_up()
+        super().send_400_response(msg)
+
+    def _start_asgi_task(self, cycle: Any, app: Any) -> None:
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
+
+    def _give_up(self) -> None:
+        """Tell what answers that nobody will hear it, before the connection ends under it."""
+        for cycle in {self._running, self.cycle} - {None}:  # of pipelined requests the last is not the one that runs
+            cycle.disconnected = True
+            cycle.message_event.set()
 
 
 def _written(answer: Response) -> bytes:
