@@ -8,12 +8,14 @@ that it finds becomes a test of its own.
 import os
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 SEED = os.environ.get("VECLOOM_TEST_SEED")
 
-settings.register_profile("same", derandomize=True)
-settings.register_profile("random", derandomize=False)
+# On a machine that is busy with other things an example takes long, which says nothing of the code.
+patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("same", patient, derandomize=True)
+settings.register_profile("random", patient, derandomize=False)
 settings.load_profile("random" if SEED else "same")
 
 
