@@ -121,11 +121,11 @@ class PatientProtocol(HttpToolsProtocol):
             self._timer = self.loop.call_later(left, self._late)
         elif self.awaited == "body":
             told = (
-                f"The body did not come: the server waits {self.patience:g} seconds, and {SLOWEST} bytes a second then."
+                f"The body came too slowly: after {self.patience:g} seconds it has to come at {SLOWEST} bytes a second."
             )
             self._refuse(self.scope["path"], Problem(408, told))
         elif self._begun:
-            told = f"The request did not come: its head has to be here after {self.patience:g} seconds."
+            told = f"The request came too slowly: its headers have to be here within {self.patience:g} seconds."
             self._refuse("/", Problem(408, told))
         else:
             self.transport.close()

@@ -69,7 +69,9 @@ def listen(settings: Settings) -> socket.socket:
     try:
         return socket.create_server((settings.host, settings.port), family=family, backlog=BACKLOG)
     except socket.gaierror as error:
-        raise UsageError(f"There is no address {settings.host!r}.", "Give one of this machine with --host.") from error
+        raise UsageError(
+            f"The address {settings.host!r} is not known.", "Give one of this machine with --host."
+        ) from error
     except PermissionError as error:
         raise OutputError(f"Port {settings.port} may not be used.", "Choose one above 1023 with --port.") from error
     except OSError as error:

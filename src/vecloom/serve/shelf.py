@@ -75,7 +75,9 @@ class Shelf:
         """
         for item in items:
             if self._closed.is_set():
-                raise Problem(503, "The server ends; documents of finished batches are kept. Send all of them again.")
+                raise Problem(
+                    503, "The server is stopping; documents of finished batches are kept. Send all of them again."
+                )
             yield item
 
     def book(self, name: str) -> Book:
