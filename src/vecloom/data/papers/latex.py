@@ -27,6 +27,10 @@ _TOKEN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _ESCAPED = re.compile(r"\{?\\([_%&#~${}])(?:\{\})?\}?|\\(?:text)?(?:asciitilde|tilde)\b(?:\{\})?")
+_COMMANDS = re.compile(r"[\\~`]|--|''")
+_BRACES = str.maketrans("", "", "{}")
+_SIGNS = {sign: 0xE010 + number for number, sign in enumerate("%&$#_{}")}  # stand for themselves until all is decoded
+_SIGNS_AGAIN = {code: sign for sign, code in _SIGNS.items()}
 _HELD = re.compile("\ue000(\\d+)\ue001")
 
 SYMBOLS = {
@@ -96,12 +100,13 @@ def to_text(source: str) -> str:
         return one_line(source)
     held: list[str] = []
     tamed = _TOKEN.sub(lambda found: _tamed(found, held), source)
-    decode = _decoder().latex_to_text
+    # pylatexenc takes half a millisecond for a pair of braces, and much of a bibliography has nothing else
+    decode = _decoder().latex_to_text if _COMMANDS.search(tamed) else _without_braces
     try:
         text = decode(tamed)
     except Exception:  # whatever pylatexenc makes of it, the words are there in the source
         return one_line(source)
-    return one_line(_HELD.sub(lambda found: held[int(found[1])], text))
+    return one_line(_HELD.sub(lambda found: held[int(found[1])], text.translate(_SIGNS_AGAIN)))
 
 
 def unescaped(source: str) -> str:
@@ -119,14 +124,17 @@ def _character(found: re.Match[str]) -> str:
     return found[0] if meant == found[1] else meant
 
 
+def _without_braces(source: str) -> str:
+    return source.translate(_BRACES)
+
+
 def _tamed(found: re.Match[str], held: list[str]) -> str:
     """A piece of source as pylatexenc reads it rightly; what it must not touch is put aside."""
     if found["dropped"]:
         return ""
-    if found["kept"]:
-        return found[0]
-    if found["bare"]:
-        return f"\\{found[0]}"
+    if found["kept"] or found["bare"]:
+        sign = found[0][-1]
+        return chr(_SIGNS[sign]) if sign in _SIGNS else found[0]
     held.append(found["math"] or (unescaped(found["url"]) if found["url"] else found["verbatim"] or ""))
     return f"\ue000{len(held) - 1}\ue001"
 
