@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.search.fakes import HashEncoder
 
-from vecloom.serve.page import highlight, projection
+from vecloom.search import Index
+from vecloom.serve.page import finding, highlight, projection
 from vecloom.serve.page.question import Question, read
 
 WORDS = st.text(st.characters(categories=["L", "N", "P", "Zs"], include_characters="\n"), max_size=200)
@@ -105,6 +107,18 @@ def test_choices_become_a_filter_with_the_right_types():
     )
     assert asked.filter(known, but="lang") == "(a = 1) AND (fields.year IN (2020)) AND (fields.open IN (true))"
     assert Question("docs", chosen={"lang": ("unknown",)}).filter(known) is None
+
+
+def test_a_members_facet_link_filters_by_the_member(tmp_path):
+    index = Index.create(tmp_path / "index", HashEncoder())
+    index.add({"id": str(n), "text": "apple", "tags": ["fruit", "red"] if n % 2 else ["fruit"]} for n in range(8))
+    asked = Question("docs", "apple", mode="keyword", chosen={"tags": ("red",)})
+    found = finding.answer(index, asked)
+    assert {one.id for one in found.entries} == {"1", "3", "5", "7"}
+    assert ("tags", "fruit, red") in found.entries[0].fields
+    assert [(choice.value, choice.count, choice.chosen) for choice in dict(found.facets)["tags"]] == [
+        ("fruit", 8, False), ("red", 4, True),
+    ]  # fmt: skip
 
 
 # --- the map ---

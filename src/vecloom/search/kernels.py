@@ -179,11 +179,8 @@ def compare_text(sign: str, left: Cells, right: Cells) -> Cells:
 
 def like(cells: Cells, pattern: str, fold: bool) -> Cells:
     """LIKE: ``%`` any text, ``_`` any character, both as themselves after a backslash."""
-    import pyarrow as pa
     import pyarrow.compute as pc
 
-    if not pattern:  # pyarrow's match_like finds the empty pattern in every text
-        return pc.equal(cells, pa.scalar(""))
     return pc.match_like(cells, pattern, ignore_case=fold)
 
 
