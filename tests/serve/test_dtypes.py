@@ -63,8 +63,14 @@ def test_codes_come_back_within_half_a_step_unless_they_saturate(vectors):
     codes = converted(vectors, "int8").astype(np.float64)
     inside = np.abs(vectors) <= 127 * step
     assert (np.abs(codes * step - vectors)[inside] <= step * (0.5 + 1e-4)).all()
-    assert np.isin(codes[~inside], [127, -128]).all()
+    assert np.isin(codes[~inside], [127, -127, -128]).all()
     assert (np.sign(codes) * np.sign(vectors) >= 0).all()
+
+
+def test_the_last_code_below_is_one_further_than_that_above():
+    """Codes go from -128 to 127, so a value just beyond -127 steps still has its nearest one."""
+    values = np.array([[-127.2, -127.8, -300, 127.2, 127.8, 300, 0, 0]], np.float32) * scale(8)
+    assert converted(values, "int8")[0, :6].tolist() == [-127, -128, -128, 127, 127, 127]
 
 
 @given(matrices)
