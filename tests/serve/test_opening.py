@@ -99,6 +99,12 @@ def test_it_lives_but_is_not_ready_and_then_answers_on_the_same_connection(tmp_p
             assert (status, ours) == (503, first)
             assert int(headers["Retry-After"]) >= 1
             assert json.loads(body) == {"error": "The server is starting.", "error_type": "Unhealthy"}
+        server.connection.request("GET", "/?q=a", headers={"Accept": "text/html,*/*"})
+        page = server.connection.getresponse()
+        assert page.status == 503
+        assert page.headers["Content-Type"] == "text/html; charset=utf-8"
+        assert b'<meta http-equiv="refresh" content="2">' in page.read()  # it asks again by itself
+        assert server.ask("GET", "/assets/page.css")[0] == 200
         status, headers, body, _ = server.ask("POST", "/v1/embeddings", {"input": "x" * 300_000})
         assert status == 503
         assert int(headers["Retry-After"]) >= 1

@@ -1,7 +1,6 @@
 """The page in a real Chromium: answers while typing, keys, facets, the map, and errors."""
 
 import json
-import os
 import re
 
 import numpy as np
@@ -74,7 +73,10 @@ def test_facets_and_modes_work_without_leaving_the_page(page, address):
     page.evaluate("() => { window.stayed = true; }")
     page.get_by_role("link", name=re.compile("^tools")).click()
     page.wait_for_selector("aside .chosen")
-    assert set(page.locator(".facts [title=kind]").all_inner_texts()) == {"tools"}
+    assert set(page.locator(".facts .field", has_text="kind").all_inner_texts()) == {"kind tools"}
+    assert page.evaluate("() => document.activeElement.textContent").startswith(
+        "tools"
+    )  # the keyboard stays where it was
     page.get_by_text("Words", exact=True).click()
     page.wait_for_url(re.compile("mode=keyword"))
     assert "f.kind=tools" in page.url
@@ -173,7 +175,7 @@ def test_nothing_sticks_out_on_a_phone(chromium, address):
 
 def test_a_wrong_filter_is_a_sentence(page, address):
     page.goto(f"{address}/?q=drill")
-    page.get_by_text("Filter", exact=True).first.click()
+    page.get_by_text("Your own filter", exact=True).click()
     page.locator("#where").fill("kindd = 'tools'")
     page.locator("#where").press("Enter")
     page.locator("[role=alert]").wait_for()
@@ -185,8 +187,14 @@ def test_the_map(page, address, tmp_path):
     page.goto(f"{address}/map/notes?q=hammer")
     page.wait_for_selector("#map[data-ready='300']", timeout=120_000)
     page.locator("#list li").first.wait_for()
-    assert "Nearest to" in page.locator("#list h2").inner_text()
+    assert "near to “hammer”" in page.locator("#list h2").inner_text()
     assert "ammer" in page.locator("#list li").first.inner_text()
+    many = page.locator("#list li").count()
+    assert page.locator("#least output").inner_text() == "0.35"  # from here on it fits, with the bundled model
+    panel, canvas = (page.locator(one).bounding_box() for one in ("#side", "#points"))
+    assert canvas["x"] + canvas["width"] <= panel["x"] + 1  # nothing of the map lies under the panel
+    page.locator("#least input").fill(page.locator("#least input").get_attribute("max"))
+    page.wait_for_function("(many) => document.querySelectorAll('#list li').length < many", arg=many)
     page.locator("#close").click()
 
     def look():
@@ -214,7 +222,7 @@ def test_the_map(page, address, tmp_path):
         page.mouse.move(box["x"] + 3 + x * (box["width"] - 6), box["y"] + 3 + y * (box["height"] - 6), steps=3)
     page.mouse.up()
     page.locator("#list li").nth(150).wait_for()
-    assert page.locator("#list h2").inner_text() == "300 chosen, the first 200"
+    assert page.locator("#list h2").inner_text() == "300 documents chosen, the first 200"
     page.locator("#lasso").click()
 
     page.locator("#colour").select_option("kind")
@@ -223,6 +231,11 @@ def test_the_map(page, address, tmp_path):
     shot = tmp_path / "map.png"
     page.screenshot(path=shot)
     assert len(colours(shot)) > 3
+    page.locator("#colour").select_option("date")
+    page.locator("#legend li", has_text="2010").wait_for()
+    years = page.locator("#legend li").all_inner_texts()
+    assert years == sorted(years)
+    assert years[-1].endswith("2019")
 
 
 def colours(path):
@@ -235,15 +248,80 @@ def colours(path):
     return found[counts > 20]
 
 
-def test_screenshots_for_the_pages(chromium, address):
-    """Makes docs/images where VECLOOM_SCREENSHOTS names the folder."""
-    folder = os.environ.get("VECLOOM_SCREENSHOTS")
-    if not folder:
-        pytest.skip("VECLOOM_SCREENSHOTS is not set")
-    views = {"page-desktop": (1100, 700, "light"), "page-dark": (1100, 700, "dark"), "page-phone": (390, 700, "light")}
-    for name, (width, height, scheme) in views.items():
-        context = chromium.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
-        page = context.new_page()
-        page.goto(f"{address}/?q=which+tool+makes+holes")
-        page.screenshot(path=f"{folder}/{name}.png")
-        context.close()
+@pytest.mark.parametrize(
+    "path", ["/", "/?q=drill", "/compare?q=drill", "/map/notes", "/d/notes?id=n1", "/d/notes?id=none"]
+)
+def test_the_header_is_one_row_and_on_a_phone_two(chromium, address, path):
+    for width, rows in ((1280, 1), (390, 2)):
+        with browser.tab(chromium, viewport={"width": width, "height": 844}) as page:
+            page.goto(address + path)
+            tops = page.evaluate(
+                "() => [...document.querySelectorAll('header > *, header form > *')].filter((one) => one.offsetWidth > 1)"
+                ".map((one) => one.getBoundingClientRect()).map((one) => Math.round((one.top + one.bottom) / 2))"
+            )
+            groups = [at for at, top in enumerate(sorted(tops)) if at == 0 or top - sorted(tops)[at - 1] > 8]
+            assert len(groups) == rows, (width, tops)
+            if "?q=" in path:
+                assert page.locator(".entry").first.bounding_box()["y"] < 844 / 3
+            page.trouble.clear()  # a page that is not there answers 404
+
+
+def test_filters_are_at_the_top_of_a_phone(chromium, address):
+    with browser.tab(chromium, viewport={"width": 390, "height": 844}) as page:
+        page.goto(f"{address}/?q=drill")
+        assert not page.locator("aside").is_visible()
+        page.get_by_text("Filters", exact=True).click()
+        assert page.locator("aside").bounding_box()["y"] < 844 / 3
+        page.get_by_role("link", name=re.compile("^tools")).click()
+        page.locator(".chips a").wait_for()
+        page.get_by_text("Filters", exact=True).click()
+        page.locator(".chips a").click()
+        page.wait_for_function("() => !document.querySelector('.chips')")
+        assert "f.kind" not in page.url
+
+
+STRANGE = [
+    "W" * 5000,
+    "e" + "\u0301\u0300\u0302" * 400 + " stacked",
+    "\u202edrill sdrawkcab \u2067 and on",
+    "\u0645\u062b\u0642\u0627\u0628 drill \u05de\u05e7\u05d3\u05d7\u05d4",
+    "nul \x00, bell \x07, escape \x1b[31m, delete \x7f, \x85 and \u2028 lines",
+    "<b>drill</b> & <script>alert(1)</script>",
+    "\u200b\u00ad",
+]
+
+
+def test_no_text_of_an_index_breaks_the_page(chromium, tmp_path):
+    rows = [
+        {
+            "id": f"s{n} {text[:300]}",
+            "title": text,
+            "text": f"A drill. {text}",
+            "kind": text[:300] or "x",
+            "odd": "same",
+        }
+        for n, text in enumerate(STRANGE)
+    ]
+    plain = [
+        {"id": f"p{n}", "title": f"Plain {n}", "text": "A plain drill.", "kind": STRANGE[n % 7][:300]} for n in range(8)
+    ]
+    vl.Index.create(tmp_path / "strange", vl.load("minilm")).add([*rows, *plain])
+    with running("-i", tmp_path / "strange") as server:
+        for width in (390, 1280):
+            with browser.tab(chromium, viewport={"width": width, "height": 844}) as page:
+                links = []
+                for path in ("/?q=drill", "/?q=drill&page=2", "/compare?q=drill"):
+                    page.goto(server.url + path)
+                    assert page.evaluate("() => document.documentElement.scrollWidth") <= width, path
+                    heights = page.locator(".entry").evaluate_all("(all) => all.map((one) => one.offsetHeight)")
+                    assert max(heights) < 700, path
+                    seen = page.locator("body").inner_text()
+                    assert not re.search("[\x00-\x08\x0e-\x1f\x7f\u202a-\u202e]", seen)
+                    assert all(name.strip("\u200b\u00ad ") for name in page.locator("aside bdi").all_inner_texts())
+                    links += page.locator(".entry .title").evaluate_all(
+                        "(all) => all.map((one) => one.getAttribute('href'))"
+                    )
+                for link in dict.fromkeys(links):
+                    page.goto(server.url + link)
+                    assert page.locator("article").is_visible(), link
+                    assert page.evaluate("() => document.documentElement.scrollWidth") <= width, link

@@ -10,7 +10,9 @@ from tests.search.fakes import HashEncoder
 
 from vecloom.search import Index
 from vecloom.serve.page import finding, highlight, projection
+from vecloom.serve.page.colours import coloured
 from vecloom.serve.page.question import Question, read
+from vecloom.serve.page.visible import visible
 
 WORDS = st.text(st.characters(categories=["L", "N", "P", "Zs"], include_characters="\n"), max_size=200)
 
@@ -168,3 +170,47 @@ def test_scaling_keeps_the_shape(count, seed):
     if count > 2:
         ratio = np.ptp(found, axis=0) / np.ptp(places, axis=0)
         assert ratio[0] == pytest.approx(ratio[1], rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain", "plain"),
+        ("nul \x00 escape \x1b[31m delete \x7f", "nul ␀ escape ␛[31m delete ␡"),
+        ("a\r\nb\rc\x0cd\u2028e", "a\nb\nc\nd\ne"),
+        ("\u202egnp.exe", "gnp.exe"),
+        ("\ud800 \ufffe \x81", "\ufffd \ufffd \ufffd"),
+        (" \u200b\u00ad\u3164\ufeff ", ""),
+        ("נ\u05b8 e\u0301 \u200d👩\u200d🚀", "נ\u05b8 e\u0301 \u200d👩\u200d🚀"),
+    ],
+)
+def test_text_without_what_is_not_text(text, shown):
+    assert visible(text) == shown
+
+
+def test_numbers_and_dates_are_a_scale_and_other_values_a_colour_each():
+    few = coloured([3, 1, None, 2.5, 1])
+    assert (few.names, few.codes.tolist(), few.ordered) == (["1", "2.5", "3"], [2, 0, 255, 1, 0], True)
+    many = coloured(list(range(80)))  # ten in each of eight steps
+    assert many.names[0] == "0 – 9"
+    assert many.codes.tolist() == [n // 10 for n in range(80)]
+    dates = coloured(["2021-05-06", "2019-01-02", "", "2020-03", "2018"])
+    assert (dates.names, dates.codes.tolist(), dates.ordered) == (
+        ["2018", "2019", "2020", "2021"],
+        [3, 1, 255, 2, 0],
+        True,
+    )
+    words = coloured(["b", "a", "a", " ", None, True])
+    assert (words.names, words.codes.tolist(), words.ordered) == (["a", "b", "true"], [1, 0, 0, 255, 255, 2], False)
+
+
+def test_a_row_with_several_values_has_the_colour_of_the_commonest():
+    found = coloured([["rare", "common"], ["common"], [], ["rare", "other"], ["common"]])
+    assert found.names[:2] == ["common", "rare"]
+    assert found.codes.tolist() == [0, 0, 255, 1, 0]
+
+
+def test_more_values_than_colours_share_one():
+    found = coloured([f"v{n:02}" for n in range(30)] + ["v29"])
+    assert found.names[0] == "v29"
+    assert (found.codes == 255).sum() == 14

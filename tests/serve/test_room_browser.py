@@ -183,7 +183,6 @@ def test_logging_in_subscribing_and_leaving_by_mail(chromium, papers):
 
 
 def digest(index, desk, mail):
-    import os
     import subprocess
     import sys
 
@@ -194,40 +193,3 @@ def digest(index, desk, mail):
 def path_in(letter, kind):
     text = letter.get_body(("plain",)).get_content()
     return urlsplit(re.search(rf"http://localhost:1{kind}\S+", text).group(0)).path
-
-
-def test_screenshots_for_the_pages(chromium, tmp_path_factory):
-    """Makes docs/images where VECLOOM_SCREENSHOTS names the folder."""
-    folder = os.environ.get("VECLOOM_SCREENSHOTS")
-    if not folder:
-        pytest.skip("VECLOOM_SCREENSHOTS is not set")
-    made = tmp_path_factory.mktemp("shots")
-    subjects = {"wings": "flutter of thin wings", "heat": "heat in blunt bodies", "embedding": "text embedding of code"}
-    rows = [
-        {"id": f"{name}{n}", "title": f"{what.capitalize()}, part {n}", "text": f"We study {what}. Case {n} is measured.",
-         "date": time.strftime("%Y-%m-%d", time.gmtime(time.time() - 86_400 * n)), "field": name,
-         "authors": "A. Author; B. Writer", "url": f"https://example.org/{name}{n}"}
-        for name, what in subjects.items() for n in range(1, 9)
-    ]  # fmt: skip
-    vl.Index.create(made / "papers.index", vl.load("minilm")).add(rows)
-    with running("-i", made / "papers.index", "--desk") as server, browser.tab(chromium) as page:
-        page.goto(f"{server.url}/?q=heat+of+bodies")
-        for place in range(3):
-            page.locator("[data-kind=save]").nth(place).click()
-            page.locator("[data-kind=save][aria-pressed=true]").nth(place).wait_for()
-        page.locator("[data-kind=upvote]").first.click()
-        page.locator(".tags summary").nth(1).click()
-        page.get_by_placeholder("new tag").nth(1).fill("nose cones")
-        page.get_by_placeholder("new tag").nth(1).press("Enter")
-        page.locator(".tag").first.wait_for()
-        page.get_by_text("Subscribe to this search").click()
-        page.evaluate("() => scrollTo(0, 0)")
-        page.screenshot(path=f"{folder}/desk-search.png")
-        page.get_by_role("button", name="Subscribe").click()
-        page.wait_for_url(re.compile("/desk#s"))
-        page.evaluate("() => scrollTo(0, 0)")
-        page.screenshot(path=f"{folder}/desk-kept.png")
-        phone = chromium.new_context(viewport={"width": 390, "height": 700}, color_scheme="dark").new_page()
-        phone.goto(f"{server.url}/?sort=for_you")
-        phone.screenshot(path=f"{folder}/desk-phone-dark.png")
-        phone.context.close()
