@@ -116,7 +116,7 @@ def test_dimensions_are_cut_and_scaled_before_numbers_are_made(client, dtype):
     np.testing.assert_array_equal(np.array(asked(client, dtype, dimensions=5), STORED[dtype]), converted(cut, dtype))
 
 
-@pytest.mark.parametrize("wrong", ["float64", "INT8", "", 8, None, ["int8"]])
+@pytest.mark.parametrize("wrong", ["float64", "INT8", "", 8, ["int8"]])
 def test_another_type_is_refused_in_openais_shape(client, wrong):
     answer = client.post("/v1/embeddings", json={"input": "a", "output_dtype": wrong})
     assert answer.status_code == 400
@@ -126,5 +126,5 @@ def test_another_type_is_refused_in_openais_shape(client, wrong):
 
 def test_the_document_names_them(client):
     request = client.get("/openapi.json").json()["components"]["schemas"]["EmbeddingRequest"]["properties"]
-    assert request["output_dtype"]["enum"] == list(STORED)
+    assert request["output_dtype"]["anyOf"][0]["enum"] == list(STORED)
     assert request["output_dtype"]["default"] == "float"
