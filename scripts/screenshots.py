@@ -95,6 +95,7 @@ def shoot(chromium: Any, folder: Path, url: str, name: str, size: dict[str, int]
             page.locator("#list li").first.wait_for()
             page.locator("#colour").select_option("package")
             page.locator("#legend li").first.wait_for()
+            page.wait_for_timeout(1500)  # while the map moves a slow machine draws fewer points
         page.screenshot(path=folder / f"{name}.png")
 
 
