@@ -35,9 +35,8 @@ def readable(
     """
     if not documents:
         return "Nothing was found."
-    words = snippet.words_of(query)
     width = min(shutil.get_terminal_size().columns, WIDEST) - INDENT
-    blocks = [_block(rank, hits, words, width, fingerprint, full) for rank, hits in enumerate(documents, start=1)]
+    blocks = [_block(rank, hits, query, width, fingerprint, full) for rank, hits in enumerate(documents, start=1)]
     return "\n".join([*(["Nothing fits well; the nearest are:"] if unfit else []), *blocks])
 
 
@@ -53,7 +52,7 @@ def as_objects(documents: Sequence[Sequence[Hit]], fingerprint: str) -> list[dic
     ]
 
 
-def _block(rank: int, hits: Sequence[Hit], words: list[str], width: int, fingerprint: str, full: bool) -> str:
+def _block(rank: int, hits: Sequence[Hit], query: str, width: int, fingerprint: str, full: bool) -> str:
     best = hits[0]
     title = (
         best.heading if best.heading.startswith(best.title) else f"{best.title} > {best.heading}".removesuffix(" > ")
@@ -63,7 +62,7 @@ def _block(rank: int, hits: Sequence[Hit], words: list[str], width: int, fingerp
     head[-1] += _page(best, ", page {}")
     lines = [
         f"{rank:>2}. {'  '.join(head)}",
-        *_passage(best.text, words, width, full),
+        *_passage(best.text, query, width, full),
         *([_further(hits[1:])] if len(hits) > 1 else []),
     ]
     return f"\n{' ' * INDENT}".join(line for line in lines if line)
@@ -77,12 +76,12 @@ def fit(hit: Hit, fingerprint: str) -> str:
     return f"{hit.cosine:.2f} {word}" if word else f"{hit.cosine:.2f}"
 
 
-def _passage(text: str, words: list[str], width: int, full: bool) -> list[str]:
+def _passage(text: str, query: str, width: int, full: bool) -> list[str]:
     if not full:
-        return [snippet.mark(snippet.cut(visible(text), words, width), words)]
+        return [snippet.mark(snippet.cut(visible(text), query, width), query)]
     lines = visible(text).splitlines()
     wrapped = [part for line in lines for part in textwrap.wrap(line, width, break_on_hyphens=False) or [""]]
-    return [snippet.mark(line, words) for line in wrapped]
+    return [snippet.mark(line, query) for line in wrapped]
 
 
 def _further(hits: Sequence[Hit]) -> str:

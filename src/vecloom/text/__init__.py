@@ -2,10 +2,12 @@
 
 from vecloom.text.folding import fold
 from vecloom.text.languages import LANGUAGES, language_of
+from vecloom.text.marking import marked
+from vecloom.text.sentences import sentences
 from vecloom.text.terms import RULES, cut, joined_stems, query_stems, stems, terms
 from vecloom.text.words import has_words, is_unspaced, spans, words
 
 __all__ = [
-    "LANGUAGES", "RULES", "cut", "fold", "has_words", "is_unspaced", "joined_stems", "language_of", "query_stems", "spans",
-    "stems", "terms", "words",
+    "LANGUAGES", "RULES", "cut", "fold", "has_words", "is_unspaced", "joined_stems", "language_of", "marked",
+    "query_stems", "sentences", "spans", "stems", "terms", "words",
 ]  # fmt: skip

@@ -61,6 +61,11 @@ def clusters(run: str) -> list[str]:
     return _cluster().findall(run)
 
 
+def cluster_spans(run: str) -> Iterator[tuple[int, int]]:
+    """Start and end of each of ``clusters``."""
+    return (match.span() for match in _cluster().finditer(run))
+
+
 def _pattern_for(text: str) -> Any:
     return _SIMPLE if text.isascii() or not _NEEDS_MORE.search(text) else _classes()[0]
 
@@ -90,4 +95,4 @@ def _cluster() -> re.Pattern[str]:
     marks = "".join(
         chr(code) for first, end in blocks for code in range(first, end) if unicodedata.category(chr(code))[0] == "M"
     )
-    return re.compile(f".[{marks}]*", re.DOTALL)
+    return re.compile(f".[{marks}\uff9e\uff9f]*", re.DOTALL)  # and the sound marks of narrow katakana

@@ -7,7 +7,6 @@ rarer ones (in these hits) weighing more. Ties go to the earlier sentence.
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,11 +14,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from vecloom.encoders.protocol import Vectors
+from vecloom.text import cut, language_of, marked, query_stems
+from vecloom.text import sentences as sentences
+from vecloom.text import stems as text_stems
 
 ROOM = 360  # characters of a snippet
+_WIDE = ("。", "！", "？", "｡", "」", "』")  # after these no blank stands
 MOST_SENTENCES = 24  # of a hit that are compared; chunks have fewer as a rule
-_BORDER = re.compile(r"(?<=[.!?…])[\"'”’)\]]*\s+(?=\S)|(?<=[。！？])|\n\s*\n")
-_WORD = re.compile(r"[^\W_]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,25 +32,6 @@ class Piece:
     word: bool = False
 
 
-def sentences(text: str) -> list[str]:
-    """The sentences of a text, without the white space between them; never empty unless the text is blank."""
-    parts, start = [], 0
-    for border in _BORDER.finditer(text):
-        parts.append(text[start : border.end()].strip())
-        start = border.end()
-    parts.append(text[start:].strip())
-    return [part for part in parts if part]
-
-
-def stem(word: str) -> str:
-    """A word without its commonest English endings, in lower case: enough to see that "indexes" is "index"."""
-    word = word.lower()
-    for ending in ("ing", "ies", "es", "ed", "s"):
-        if word.endswith(ending) and len(word) - len(ending) >= 3:
-            return word[: -len(ending)]
-    return word
-
-
 def nearest(vectors: Vectors, query: Vectors) -> int:
     """The place of the sentence nearest to the query: ``(n, dim)`` and ``(dim,)`` unit vectors."""
     return int(np.argmax(vectors @ query))
@@ -57,11 +39,11 @@ def nearest(vectors: Vectors, query: Vectors) -> int:
 
 def most_words(texts: Sequence[str], query: str, frequency: Counter[str]) -> int:
     """The place of the sentence with most of the query's words; ``frequency`` counts stems in all hits."""
-    wanted = {stem(word) for word in _WORD.findall(query)}
+    language = language_of(cut(" ".join(texts))) or "en"
+    wanted = set(query_stems(query, [language]))
 
     def weight(text: str) -> float:
-        present = wanted & {stem(word) for word in _WORD.findall(text)}
-        return sum(1 / math.log(2 + frequency[word]) for word in present)
+        return sum(1 / math.log(2 + frequency[word]) for word in wanted.intersection(text_stems(text, language)))
 
     weights = [weight(text) for text in texts]
     return weights.index(max(weights))
@@ -69,7 +51,7 @@ def most_words(texts: Sequence[str], query: str, frequency: Counter[str]) -> int
 
 def stems(texts: Sequence[str]) -> Counter[str]:
     """How often each stem occurs."""
-    return Counter(stem(word) for text in texts for word in _WORD.findall(text))
+    return Counter(word for text in texts for word in text_stems(text, language_of(cut(text)) or "en"))
 
 
 def snippet(parts: Sequence[str], best: int, query: str, room: int = ROOM) -> list[Piece]:
@@ -85,25 +67,25 @@ def snippet(parts: Sequence[str], best: int, query: str, room: int = ROOM) -> li
             first, used = first - 1, used + before
         else:
             break
-    wanted = {stem(word) for word in _WORD.findall(query)}
+    language = language_of(cut(" ".join(parts)))
     pieces = [Piece("… ")] if first > 0 else []
     for place in range(first, last + 1):
         text = parts[place] if place != best else _cut(parts[place], room * 2)
-        pieces += _marked(text, place == best, wanted)
-        pieces.append(Piece(" "))
-    return [*pieces[:-1], *([Piece(" …")] if last + 1 < len(parts) else [])]
+        pieces += _marked(text, place == best, query, language)
+        if place < last and not text.endswith(_WIDE):
+            pieces.append(Piece(" "))
+    return [*pieces, *([Piece(" …")] if last + 1 < len(parts) else [])]
 
 
 def _cut(text: str, room: int) -> str:
     return text if len(text) <= room else text[:room].rsplit(maxsplit=1)[0] + " …"
 
 
-def _marked(text: str, best: bool, wanted: set[str]) -> list[Piece]:
+def _marked(text: str, best: bool, query: str, language: str) -> list[Piece]:
     pieces, start = [], 0
-    for word in _WORD.finditer(text):
-        if stem(word[0]) in wanted and len(word[0]) > 1:
-            if word.start() > start:
-                pieces.append(Piece(text[start : word.start()], best))
-            pieces.append(Piece(word[0], best, True))
-            start = word.end()
+    for first, last in marked(text, query, language) if query else ():
+        if first > start:
+            pieces.append(Piece(text[start:first], best))
+        pieces.append(Piece(text[first:last], best, True))
+        start = last
     return [*pieces, Piece(text[start:], best)] if start < len(text) else pieces
