@@ -151,6 +151,11 @@ def test_labels_are_those_of_the_formula():
     assert labels == ["cat, dog", "emu, dog"]
 
 
+def test_labels_are_words_in_every_script():
+    texts = ["हिन्दी भाषा"] * 3 + ["东京塔很高", "看东京塔", "去东京塔"]
+    assert projection.label(np.array([0] * 3 + [1] * 3, np.uint8), texts) == ["भाषा, हिन्दी", "东京塔"]
+
+
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 5, 11])
 def test_the_smallest_maps(count):
     vectors = np.eye(count, 8, dtype=np.float32)

@@ -3,11 +3,12 @@
 from vecloom.text.folding import fold
 from vecloom.text.languages import LANGUAGES, language_of
 from vecloom.text.marking import marked
+from vecloom.text.repeats import repeats
 from vecloom.text.sentences import sentences
 from vecloom.text.terms import RULES, cut, joined_stems, query_stems, stems, terms
-from vecloom.text.words import has_words, is_unspaced, spans, words
+from vecloom.text.words import has_words, is_unspaced, letters, spans, words
 
 __all__ = [
-    "LANGUAGES", "RULES", "cut", "fold", "has_words", "is_unspaced", "joined_stems", "language_of", "marked",
-    "query_stems", "sentences", "spans", "stems", "terms", "words",
+    "LANGUAGES", "RULES", "cut", "fold", "has_words", "is_unspaced", "joined_stems", "language_of", "letters", "marked",
+    "query_stems", "repeats", "sentences", "spans", "stems", "terms", "words",
 ]  # fmt: skip

@@ -61,6 +61,11 @@ def clusters(run: str) -> list[str]:
     return _cluster().findall(run)
 
 
+def letters(word: str) -> int:
+    """How many letters a word has, marks not counted."""
+    return len(word) if word.isascii() else len(clusters(word))
+
+
 def cluster_spans(run: str) -> Iterator[tuple[int, int]]:
     """Start and end of each of ``clusters``."""
     return (match.span() for match in _cluster().finditer(run))

@@ -9,7 +9,6 @@ frequency in all.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ import numpy.typing as npt
 
 from vecloom.encoders.protocol import Vectors
 from vecloom.errors import MissingExtraError
+from vecloom.text import is_unspaced, letters, repeats, words
 
 COMPONENTS = 50
 SEED = 0
@@ -26,7 +26,7 @@ ITERATIONS = (250, 500)  # with exaggeration, and without
 SMALL = 10  # rows below which principal components alone make the map
 MOST_CLUSTERS = 24
 LABEL_WORDS = 3
-_WORD = re.compile(r"[^\W\d_]{3,}")
+SHORTEST = 3  # letters of a word
 Step = Callable[[float], None]
 """Called with the share that is done, 0 to 1."""
 
@@ -129,14 +129,21 @@ def label(clusters: npt.NDArray[np.uint8], texts: Sequence[str]) -> list[str]:
 
     count = int(clusters.max()) + 1 if len(clusters) else 0
     counts: list[Counter[str]] = [Counter() for _ in range(count)]
+    runs: list[list[str]] = [[] for _ in range(count)]  # of scripts without blanks
     for cluster, text in zip(clusters.tolist(), texts, strict=True):
-        counts[cluster].update(word for word in _WORD.findall(text.lower()) if word not in ENGLISH_STOP_WORDS)
+        for word in words(text.lower()):
+            if is_unspaced(word):
+                runs[cluster].append(word)
+            elif letters(word) >= SHORTEST and not any(map(str.isdigit, word)) and word not in ENGLISH_STOP_WORDS:
+                counts[cluster][word] += 1
+    for counted, found in zip(counts, runs, strict=True):
+        counted.update(repeats(found))
     total = sum(counts, Counter())
     mean = sum(total.values()) / max(1, count)
-    return [", ".join(_telling(words, total, mean)) for words in counts]
+    return [", ".join(_telling(counted, total, mean)) for counted in counts]
 
 
-def _telling(words: Counter[str], total: Counter[str], mean: float) -> list[str]:
-    size = max(1, sum(words.values()))
-    weights = {word: n / size * float(np.log1p(mean / total[word])) for word, n in words.items()}
+def _telling(counted: Counter[str], total: Counter[str], mean: float) -> list[str]:
+    size = max(1, sum(counted.values()))
+    weights = {word: n / size * float(np.log1p(mean / total[word])) for word, n in counted.items()}
     return sorted(weights, key=lambda word: (-weights[word], word))[:LABEL_WORDS]
