@@ -39,14 +39,13 @@ def test_keyword_search_finds_stems_and_only_rows_with_the_words(index):
     assert [(hit.document_id, hit.keyword_rank, hit.vector_rank) for hit in hits] == [("apple", 1, None)]
 
 
-def test_hybrid_scores_are_reciprocal_ranks_of_the_two_lists(index):
+def test_hybrid_adds_what_both_lists_say(index):
     index.add(FRUIT)
     hits = index.search("green pears", 3)
     first = hits[0]
     assert (first.document_id, first.vector_rank, first.keyword_rank) == ("pear", 1, 1)
-    assert first.score == pytest.approx(1 / 61 + 1 / 61)
     alone = next(hit for hit in hits if hit.keyword_rank is None)
-    assert alone.score == pytest.approx(1 / (60 + alone.vector_rank))
+    assert first.score > alone.score >= 0
 
 
 def test_every_hit_but_those_of_words_alone_has_its_cosine_also_in_young_and_thinned_indexes(

@@ -85,7 +85,7 @@ def test_vectors_that_are_known_need_no_model(index, encoder):
         assert bare.search_many(["sweet apples"], mode=mode, vectors=vectors) == [
             index.search("sweet apples", mode=mode)
         ]
-    with pytest.raises(UsageError, match="1 vectors for 2 queries"):
+    with pytest.raises(UsageError, match="1 vector for 2 queries"):
         bare.search_many(["a", "b"], vectors=vectors)
 
 

@@ -334,7 +334,7 @@ class Index:
         Args:
             query: any text; quotes, colons, ``AND`` and ``*`` are text.
             k: how many hits.
-            mode: ``vector`` (cosine), ``keyword`` (BM25) or ``hybrid`` (both lists, joined by reciprocal ranks).
+            mode: ``vector`` (cosine), ``keyword`` (BM25) or ``hybrid`` (both lists, each as far as it can be trusted).
             where: a filter such as ``year > 2020 AND lang = 'en'``; see ``vecloom.search.where``.
 
         Raises:
@@ -373,7 +373,8 @@ class Index:
                 f"There are {counted(len(vectors), 'vector')} for {counted(len(queries), 'query')}.",
                 "Give one for each.",
             )
-        return answer(self._current(), queries, self._checked(vectors), k, mode, where)
+        tokenizer = self._encoder.tokenizer if self._encoder is not None else None
+        return answer(self._current(), queries, self._checked(vectors), k, mode, where, tokenizer)
 
     def search_vector(self, vector: Vectors, k: int = 10, *, where: Where | None = None) -> list[Hit]:
         """The chunks nearest to a vector of shape ``(dim,)``, by cosine.

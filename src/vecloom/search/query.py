@@ -9,18 +9,20 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from vecloom.encoders.protocol import Vectors
-from vecloom.search.fusion import reciprocal_rank_fusion
+from vecloom.encoders.reading import reading
+from vecloom.search.fusion import DEPTH, fuse
 from vecloom.search.results import Hit, Mode
 from vecloom.search.schema import DOCUMENT, HEADING, ID, OWN, POSITION, SOURCE, TEXT, TITLE
 from vecloom.search.snapshot import Ranked, Snapshot
 from vecloom.search.where import Where
 
-DEPTH = 100  # places of each list that are fused; further down a place adds less than 1/160
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,13 @@ class Place:
 
 
 def answer(
-    snapshot: Snapshot, texts: Sequence[str], vectors: Vectors | None, k: int, mode: Mode, where: Where | None
+    snapshot: Snapshot,
+    texts: Sequence[str],
+    vectors: Vectors | None,
+    k: int,
+    mode: Mode,
+    where: Where | None,
+    tokenizer: Tokenizer | None = None,
 ) -> list[list[Hit]]:
     """Hits for each query, best first.
 
@@ -46,6 +54,7 @@ def answer(
         k: hits per query.
         mode: what to rank by.
         where: a filter, or None.
+        tokenizer: the model's, which tells how well it reads a query; None where it is not known.
     """
     allowed = snapshot.allowed(where)  # a wrong filter is wrong in an empty index too
     if snapshot.rows == 0:
@@ -56,7 +65,9 @@ def answer(
         by_vector = snapshot.nearest(vectors, depth, allowed)
     by_word = [snapshot.words(text, depth, allowed) for text in texts] if mode != "vector" else []
     if mode == "hybrid":
-        fused = [_fuse(v, w, k) for v, w in zip(by_vector, by_word, strict=True)]
+        read = [reading(tokenizer, [text]) for text in texts]
+        familiar = [one.familiar if one else 1.0 for one in read]
+        fused = [_fuse(v, w, k, known) for v, w, known in zip(by_vector, by_word, familiar, strict=True)]
         ranks = [_measured(one, query, snapshot) for one, query in zip(fused, vectors, strict=True)]  # type: ignore[arg-type]
     else:
         ranks = [places(ranked, mode) for ranked in (by_vector if mode == "vector" else by_word)]
@@ -71,10 +82,10 @@ def places(ranked: Ranked, mode: Mode) -> list[Place]:
     return [Place(offset, score, keyword_rank=rank) for offset, score, rank in numbered]
 
 
-def _fuse(by_vector: Ranked, by_word: Ranked, k: int) -> list[Place]:
+def _fuse(by_vector: Ranked, by_word: Ranked, k: int, familiar: float) -> list[Place]:
     lists = [by_vector[0].tolist(), by_word[0].tolist()]
     vector, word = ({offset: rank for rank, offset in enumerate(ranked, start=1)} for ranked in lists)
-    fused = reciprocal_rank_fusion(lists)[:k]
+    fused = fuse(by_vector, by_word, familiar)[:k]
     return [Place(offset, score, vector.get(offset), word.get(offset)) for offset, score in fused]
 
 

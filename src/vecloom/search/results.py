@@ -18,7 +18,7 @@ class Hit:
     Attributes:
         id: the chunk's id, ``document_id#position``.
         document_id: the document that it is a part of.
-        score: cosine (``vector``), BM25 (``keyword``) or reciprocal-rank fusion (``hybrid``); higher is better,
+        score: cosine (``vector``), BM25 (``keyword``) or the fused score (``hybrid``); higher is better,
             and only comparable within one answer.
         text: the chunk's own text.
         title: the document's title, or "".

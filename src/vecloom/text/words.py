@@ -15,6 +15,8 @@ import unicodedata
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from vecloom.text.folding import has_tones
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -64,6 +66,18 @@ def clusters(run: str) -> list[str]:
 def letters(word: str) -> int:
     """How many letters a word has, marks not counted."""
     return len(word) if word.isascii() else len(clusters(word))
+
+
+def word_count(text: str) -> float:
+    """About how many words a text has, as people who read it count them.
+
+    Where blanks do not tell, two letters of Han or kana are a word, or four of Thai, Lao, Khmer or Burmese, or one and a half
+    syllables of Vietnamese, which writes a blank after each.
+    """
+    found = words(text)
+    spaced = sum(not is_unspaced(word) for word in found)
+    runs = (letters(word) / (2 if word > "\u2e80" else 4) for word in found if is_unspaced(word))
+    return (spaced / 1.5 if has_tones(text) else spaced) + sum(max(1.0, run) for run in runs)
 
 
 def cluster_spans(run: str) -> Iterator[tuple[int, int]]:

@@ -61,7 +61,7 @@ class Search(Strict):
     )
     mode: Mode | None = Field(
         None,
-        description="By meaning (vector), by words (keyword, BM25) or both (hybrid, the default for a query; reciprocal ranks).",
+        description="By meaning (vector), by words (keyword, BM25) or both (hybrid, the default for a query).",
     )
     where: str | None = Field(None, max_length=10_000, description="A filter: year > 2020 AND lang = 'en'.")
 
