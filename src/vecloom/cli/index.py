@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vecloom.cli import index_watch, options, show
+from vecloom.cli import index_watch, options, show, unread
 from vecloom.cli.progress import bar
 from vecloom.errors import VecloomError
 from vecloom.wording import MOST_NAMES, counted, have, some
@@ -114,12 +114,15 @@ def add(
     found = find_again(opened, inputs, selection, report, allow_empty=delete_missing and yes)
     with bar("Indexing", inputs, report, selection) as drawn:
         documents = read_sources_of(found, context)
-        added = opened.add(documents, language=language, progress=drawn.advance, build_progress=drawn.build)
+        noted = unread.Noted(documents)
+        added = opened.add(noted, language=language, progress=drawn.advance, build_progress=drawn.build)
     removal = remove_missing(opened, inputs, added.seen, report, yes) if delete_missing else Removal()
     done = {name: value for name, value in asdict(added).items() if name != "seen"} | {"removed": removal.removed}
     done["truncated"] = int(getattr(encoder, "truncated", 0))
     done["seconds"] = round(time.perf_counter() - started, 3)
     show.columns_read(report)
+    if added.chunks and (note := unread.told(encoder, noted.texts)):
+        show.echo(f"Note: {note}", err=True)
     if as_json:
         show.as_json({"index": path, **done, "kept_missing": removal.kept, "read": report.as_dict()})
     else:

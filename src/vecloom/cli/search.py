@@ -64,11 +64,16 @@ def search(
       vecloom search docs.index --json < questions.txt > answers.jsonl
     """  # noqa: D301 - click wants the character \b, not a backslash
     from vecloom.cli import hits as looks
+    from vecloom.cli import unread
     from vecloom.search.closeness import nothing_fits
 
     opened = opened_for(index, mode, model, backend, threads)
     fingerprint = opened.fingerprint
+    said = mode == "keyword"
     for asked in [query] if query is not None else asked_lines():
+        if not said and (note := unread.told(opened.encoder, [asked])):
+            show.echo(f"Note: {note}", err=True)
+            said = True
         started = time.perf_counter()
         documents = found(opened, asked, k, mode, where, passages)
         seconds = time.perf_counter() - started

@@ -6,9 +6,9 @@ from vecloom.text.marking import marked
 from vecloom.text.repeats import repeats
 from vecloom.text.sentences import sentences
 from vecloom.text.terms import RULES, cut, joined_stems, query_stems, stems, terms
-from vecloom.text.words import has_words, is_unspaced, letters, spans, word_count, words
+from vecloom.text.words import has_words, is_unspaced, letters, spans, spoken_words, word_count, words
 
 __all__ = [
     "LANGUAGES", "RULES", "cut", "fold", "has_words", "is_unspaced", "joined_stems", "language_of", "letters", "marked",
-    "query_stems", "repeats", "sentences", "spans", "stems", "terms", "word_count", "words",
+    "query_stems", "repeats", "sentences", "spans", "spoken_words", "stems", "terms", "word_count", "words",
 ]  # fmt: skip

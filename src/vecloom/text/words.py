@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _SIMPLE = re.compile(r"[^\W_]+")
+_SPOKEN = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*")
 _NEEDS_MORE = re.compile("[\u00ad\u0300-\u1fff\u200b-\u200f\u2c00-\U0010ffff]")
 # letters whose words only a dictionary or a reader can tell apart: Unicode's line breaking class SA, ideographs, kana
 UNSPACED = (
@@ -43,6 +44,15 @@ def words(text: str) -> list[str]:
 def spans(text: str) -> Iterator[tuple[int, int]]:
     """Start and end of each word."""
     return ((match.start(), match.end()) for match in _pattern_for(text).finditer(text))
+
+
+def spoken_words(text: str) -> list[str]:
+    """The words of a text as one reads them aloud: without numbers, apostrophes inside a word kept.
+
+    >>> spoken_words("don't count 7 हिन्दी")
+    ["don't", 'count', 'हिन्दी']
+    """
+    return list((_SPOKEN if text.isascii() else _spoken()).findall(text))
 
 
 def is_unspaced(word: str) -> bool:
@@ -98,6 +108,14 @@ def _classes() -> tuple[Any, Any]:
     spaced = rf"[[{_OTHER}]--[{UNSPACED}]]++"
     inside = rf"(?:{_HEBREW_MARK}{spaced})*+"
     return regex.compile(rf"(?V1){spaced}{inside}|{unspaced}"), regex.compile(rf"(?V1)[{UNSPACED}]")
+
+
+@cache
+def _spoken() -> Any:
+    import regex
+
+    word = rf"(?:[{UNSPACED}][{UNSPACED}\p{{M}}]*+|[[\p{{L}}\p{{M}}\u00ad\u200c\u200d]--[{UNSPACED}]]++)"
+    return regex.compile(rf"(?V1){word}(?:['’]{word})*+")
 
 
 @cache

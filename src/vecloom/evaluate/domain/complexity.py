@@ -29,14 +29,12 @@ import numpy as np
 
 from vecloom.errors import DataError, UsageError
 from vecloom.evaluate.domain.dependency import Parser, mean_dependency_distance
+from vecloom.text import is_unspaced, letters, sentences, spoken_words
 
 MEASURES = ("entropy", "fog", "mdd")
 COMPLEX_SYLLABLES = 3  # Gunning's "hard words"
 
-_WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
-_SENTENCE_END = re.compile(r"(?<=[.!?])[\"'”’)\]]*\s+|(?<=[。！？])|\n\s*\n")
 _VOWELS = re.compile(r"[aeiouy]+")
-_UNSPACED = ("CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR")
 _NO_PARSER = "No dependency parser was given."
 _NO_WORD_BORDERS = "This script puts no spaces between words, so words need a tokenizer."
 _NO_VOWELS = "Syllables are counted by Latin vowels, and most words here are not in Latin letters."
@@ -53,8 +51,8 @@ class ComplexityProfile:
         texts: texts with at least one word; the others are counted in ``empty_texts`` and left out.
         empty_texts: texts without a word.
         words: words in all texts.
-        words_per_sentence: over all sentences.
-        letters_per_word: over all words.
+        words_per_sentence: over all sentences; None where blanks do not tell words.
+        letters_per_word: over all words, marks not counted; None as before.
         syllables_per_word: over all words.
         entropy_text: bits; the mean over texts of each text's own word entropy. Grows with the texts' length.
         entropy_sample: bits; word entropy of ``sampled_words`` words drawn from all texts. Compare sets by this one.
@@ -69,8 +67,8 @@ class ComplexityProfile:
     texts: int
     empty_texts: int
     words: int
-    words_per_sentence: float
-    letters_per_word: float
+    words_per_sentence: float | None
+    letters_per_word: float | None
     syllables_per_word: float | None = None
     entropy_text: float | None = None
     entropy_sample: float | None = None
@@ -92,13 +90,13 @@ class ComplexityProfile:
 
 
 def words_of(text: str) -> list[str]:
-    """The lower-cased words of a text: runs of letters, with apostrophes inside them."""
-    return _WORD.findall(text.lower())
+    """The lower-cased words of a text: runs of letters with their marks, with apostrophes inside them."""
+    return spoken_words(text.lower())
 
 
 def sentences_of(text: str) -> list[str]:
-    """The sentences of a text that hold a word, cut after ``.``, ``!`` or ``?`` before a space, and at blank lines."""
-    return [part for part in _SENTENCE_END.split(text) if part and _WORD.search(part)]
+    """The sentences of a text that hold a word (``vecloom.text.sentences``)."""
+    return [part for part in sentences(text) if spoken_words(part)]
 
 
 def word_entropy(words: Iterable[str]) -> float:
@@ -191,12 +189,15 @@ def complexity_profile(
     latin = _share_of_scripts(tally.words, ("LATIN",)) >= 0.5
     spoken = math.fsum(syllables(word) * count for word, count in sorted(tally.words.items())) if latin else None
     total = tally.words.total()
+    cut = tokenizer is not None or not _mostly_unspaced(tally.words)
+    if not cut:
+        missing["words"] = _NO_WORD_BORDERS
     return ComplexityProfile(
         texts=tally.texts,
         empty_texts=tally.empty,
         words=total,
-        words_per_sentence=total / tally.sentences,
-        letters_per_word=sum(len(word) * count for word, count in tally.words.items()) / total,
+        words_per_sentence=total / tally.sentences if cut else None,
+        letters_per_word=sum(letters(word) * count for word, count in tally.words.items()) / total if cut else None,
         syllables_per_word=None if spoken is None else spoken / total,
         fog=_fog_of(tally, measures, latin, missing),
         mdd=_mdd_of(tally, measures, missing),
@@ -249,7 +250,7 @@ def _entropies(
 ) -> dict[str, Any]:
     if "entropy" not in measures:
         return {}
-    if tokenizer is None and _share_of_scripts(tally.words, _UNSPACED) >= 0.5:
+    if tokenizer is None and _mostly_unspaced(tally.words):
         missing["entropy"] = _NO_WORD_BORDERS
         return {}
     return {
@@ -275,6 +276,10 @@ def _mdd_of(tally: _Tally, measures: Sequence[str], missing: dict[str, str]) -> 
         missing["mdd"] = _NO_SENTENCES if tally.parser else _NO_PARSER
         return None
     return math.fsum(tally.distances) / len(tally.distances)
+
+
+def _mostly_unspaced(words: Counter[str]) -> bool:
+    return sum(count for word, count in words.items() if is_unspaced(word)) >= 0.5 * words.total()
 
 
 def _share_of_scripts(words: Counter[str], scripts: tuple[str, ...]) -> float:
