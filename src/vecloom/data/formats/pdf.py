@@ -14,6 +14,7 @@ from vecloom.data.context import Context, Source
 from vecloom.data.fields import clean
 from vecloom.data.formats import typeset
 from vecloom.data.formats.optional import is_available
+from vecloom.data.formats.paged import joined
 from vecloom.data.formats.typeset import Line
 from vecloom.data.records import Document
 
@@ -57,7 +58,7 @@ def read(source: Source, context: Context) -> Iterator[Document]:
         context.report.note(
             f"{source.name}: {scanned} of its {len(pages)} pages are pictures without text (OCR helps)."
         )
-    text, starts = _joined(pages)
+    text, starts = joined(pages)
     yield Document(id=source.name, text=text, title=title, source=source.name, pages=starts)
 
 
@@ -128,18 +129,3 @@ def _has_image(page: PdfPage) -> bool:
     from pypdfium2 import raw
 
     return next(page.get_objects(filter=[raw.FPDF_PAGEOBJ_IMAGE]), None) is not None
-
-
-def _joined(pages: list[str]) -> tuple[str, tuple[int, ...]]:
-    """The text of all pages, and where each begins in it."""
-    parts: list[str] = []
-    starts: list[int] = []
-    length = 0
-    for text in pages:
-        if text and length:
-            parts.append("\n\n")
-            length += 2
-        starts.append(length)
-        parts.append(text)
-        length += len(text)
-    return "".join(parts), tuple(starts)
