@@ -167,7 +167,8 @@ def test_a_spreadsheet_of_opendocument_is_read(inputs):
     content = (
         f'<office:document-content xmlns:office="{office}:office:1.0" xmlns:table="{office}:table:1.0" '
         f'xmlns:text="{office}:text:1.0"><office:body>'
-        f'<office:spreadsheet><table:table table:name="S">{cells}</table:table></office:spreadsheet></office:body></office:document-content>'
+        f'<office:spreadsheet><table:table table:name="S">{cells}</table:table></office:spreadsheet>'
+        "</office:body></office:document-content>"
     )
     manifest = f'<m:manifest xmlns:m="{office}:manifest:1.0"/>'
     mime = "application/vnd.oasis.opendocument.spreadsheet"
