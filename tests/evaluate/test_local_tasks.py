@@ -89,9 +89,9 @@ def test_settings_name_columns_and_splits(tmp_path: Path) -> None:
 
 
 FAULTS = {
-    "a broken line": ("sts", "test.jsonl", "{broken\n", r"test\.jsonl:1 is no JSON"),
-    "a row that is no object": ("sts", "test.jsonl", "[1]\n", r"test\.jsonl:1 is no JSON object"),
-    "an empty file": ("sts", "test.jsonl", "\n", "no JSON object|no rows"),
+    "a broken line": ("sts", "test.jsonl", "{broken\n", r"test\.jsonl:1 is not JSON"),
+    "a row that is no object": ("sts", "test.jsonl", "[1]\n", r"test\.jsonl:1 is not a JSON object"),
+    "an empty file": ("sts", "test.jsonl", "\n", "not a JSON object|no rows"),
     "unknown columns": ("sts", "test.jsonl", '{"left": "a", "right": "b"}\n', "left, right, which are no task"),
     "a missing text": (
         "sts",

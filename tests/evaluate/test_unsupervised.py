@@ -312,7 +312,7 @@ def test_more_directions_than_texts_are_refused():
         ("k.json", '["a"]', "does not hold an object"),
         ("k.yaml", "a: [x\n", "is no YAML"),
         ("k.yaml", "a: \x00\n", "is no YAML"),
-        ("k.json", "{", "is no JSON"),
+        ("k.json", "{", "is not JSON"),
         ("k.yaml", "", "holds no labels"),
         ("k.json", "{}", "holds no labels"),
     ],

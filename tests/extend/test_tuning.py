@@ -148,7 +148,7 @@ def test_columns_are_found(tmp_path):
     [
         ('{"a": "q", "b": "t"}\n', "a.jsonl:1 has no anchor and positive"),
         ('{"anchor": "q", "positive": "t"}\n', "holds 1 pair\\."),
-        ('{"anchor": "q", "positive": "t"}\nrubbish\n', "a.jsonl:2 is no JSON"),
+        ('{"anchor": "q", "positive": "t"}\nrubbish\n', "a.jsonl:2 is not JSON"),
     ],
 )
 def test_pairs_that_cannot_be_read(text, match, tmp_path):

@@ -57,7 +57,7 @@ def test_small_tasks_begin_again_where_large_ones_go_on():
 
 
 @pytest.mark.parametrize(
-    ("text", "match"), [("{", "Line 1 .* no JSON"), ("[1]", "no object"), ("", "no pairs"), ('{"x": 1}', "are x")]
+    ("text", "match"), [("{", "Line 1 .* not JSON"), ("[1]", "not an object"), ("", "no pairs"), ('{"x": 1}', "are x")]
 )
 def test_a_file_without_pairs_is_refused(text, match, tmp_path):
     (tmp_path / "x.jsonl").write_text(text)

@@ -155,12 +155,12 @@ def test_a_fault_of_a_score_or_label_is_named_with_its_row(tmp_path, rows, keys,
 @pytest.mark.parametrize(
     ("name", "content", "says"),
     [
-        ("x.jsonl", b'{"anchor": "a"', "x.jsonl:1 is no JSON"),
-        ("x.jsonl", b"[1]\n", "x.jsonl:1 is no JSON object"),
+        ("x.jsonl", b'{"anchor": "a"', "x.jsonl:1 is not JSON"),
+        ("x.jsonl", b"[1]\n", "x.jsonl:1 is not a JSON object"),
         ("x.jsonl", b"\xff\xfa", "not UTF-8"),
         ("x.csv", b"anchor,positive\na\n", "x.csv:2 has another number of cells"),
         ("x.jsonl.gz", b"no gzip", "broken gzip"),
-        ("x.parquet", b"no parquet", "no readable Parquet"),
+        ("x.parquet", b"no parquet", "not a readable Parquet file"),
         ("x.docx", b"", "of a format that cannot be read"),
     ],
 )

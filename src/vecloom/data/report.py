@@ -50,6 +50,8 @@ class ReadReport:
         windows_1252: lines (files, where a file is one document) that are not UTF-8 and were read as Windows-1252.
         windows_1252_at: the first few of those as "file:line".
         nul_bytes: lines and files from which NUL bytes were taken.
+        repeated_keys: records in JSON with a key that comes twice; its last value is kept.
+        repeated_keys_at: the first few of those as "file:line".
         vector_fields: names of fields that hold vectors, left out (a dict, for its order).
         notes: the first few sentences on what was left out and why.
         text_columns: columns of records that became the text.
@@ -78,6 +80,8 @@ class ReadReport:
     windows_1252: int = 0
     windows_1252_at: list[str] = field(default_factory=list)
     nul_bytes: int = 0
+    repeated_keys: int = 0
+    repeated_keys_at: list[str] = field(default_factory=list)
     vector_fields: dict[str, None] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     text_columns: list[str] = field(default_factory=list)
@@ -109,6 +113,12 @@ class ReadReport:
             self.windows_1252 += 1
             if len(self.windows_1252_at) < MAX_PLACES:
                 self.windows_1252_at.append(f"{name}:{line}")
+
+    def repeat_keys(self, name: str, line: int) -> None:
+        """Count one record with a key that comes twice."""
+        self.repeated_keys += 1
+        if len(self.repeated_keys_at) < MAX_PLACES:
+            self.repeated_keys_at.append(f"{name}:{line}")
 
     @property
     def left_out(self) -> dict[str, int]:
@@ -173,6 +183,9 @@ class ReadReport:
             found.append(f"not UTF-8, read as Windows-1252 in {_places(self.windows_1252, self.windows_1252_at)}")
         if self.nul_bytes:
             found.append(f"NUL bytes removed in {counted(self.nul_bytes, 'place')}")
+        if self.repeated_keys:
+            places = _places(self.repeated_keys, self.repeated_keys_at)
+            found.append(f"keys that come twice in {places}, last value kept")
         if self.vector_fields:
             found.append(f"fields of vectors left out: {', '.join(self.vector_fields)}")
         return found

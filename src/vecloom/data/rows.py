@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gzip
 import io
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -16,6 +15,7 @@ from typing import Any, NamedTuple, cast
 from vecloom.data.context import Context, Source
 from vecloom.data.decoding import SNIFF, wide_encoding
 from vecloom.data.formats.cells import Line, csv_rows, tsv_rows
+from vecloom.data.formats.json_text import Decoder, reason
 from vecloom.errors import DataError, first_line
 
 ENDINGS = (".jsonl", ".jsonl.gz", ".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")
@@ -66,15 +66,16 @@ def _lines(stream: io.BufferedReader) -> Iterator[Line]:
 
 
 def _json_lines(lines: Iterator[Line], path: Path) -> Iterator[Read]:
+    decoder = Decoder()
     for number, line in lines:
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise DataError(f"{path}:{number} is no JSON: {first_line(error)}.", "Correct the line.") from error
+            row = decoder.whole(line)
+        except ValueError as error:
+            raise DataError(f"{path}:{number} is not JSON: {reason(error)}.", "Correct the line.") from error
         if not isinstance(row, dict):
-            raise DataError(f"{path}:{number} is no JSON object.", 'Write each row as {"column": value}.')
+            raise DataError(f"{path}:{number} is not a JSON object.", 'Write each row as {"column": value}.')
         yield Read(number, row)
 
 
@@ -103,4 +104,4 @@ def _parquet(path: Path) -> Iterator[Read]:
                     number += 1
                     yield Read(number, row)
     except (pyarrow.ArrowException, OSError) as error:
-        raise DataError(f"{path} is no readable Parquet: {first_line(error)}.", "Write it again.") from error
+        raise DataError(f"{path} is not a readable Parquet file: {first_line(error)}.", "Write it again.") from error

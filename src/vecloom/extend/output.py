@@ -91,7 +91,7 @@ def read_json(file: Path) -> Any:
     """The value in a file.
 
     Raises:
-        ModelError: it is no JSON.
+        ModelError: it is not JSON.
     """
     try:
         return json.loads(file.read_text(encoding="utf-8"))

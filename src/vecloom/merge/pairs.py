@@ -135,8 +135,8 @@ def _rows(path: Path) -> Iterator[Mapping[str, Any]]:
             continue
         try:
             row = json.loads(line)
-        except ValueError as error:
-            raise DataError(f"Line {number} of {path} is no JSON: {error}.", "Give one object a line.") from error
+        except (ValueError, RecursionError) as error:
+            raise DataError(f"Line {number} of {path} is not JSON: {error}.", "Give one object a line.") from error
         if not isinstance(row, dict):
-            raise DataError(f"Line {number} of {path} is no object.", "Give one object a line.")
+            raise DataError(f"Line {number} of {path} is not an object.", "Give one object a line.")
         yield row

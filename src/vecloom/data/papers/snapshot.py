@@ -6,13 +6,12 @@ versions ([{version, created}]), update_date, authors_parsed ([[last, first, suf
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from vecloom.data.context import Context, Source
 from vecloom.data.fields import BadRecordError
-from vecloom.data.formats.json_lines import kind, reason
+from vecloom.data.formats.json_text import Decoder, kind, reason
 from vecloom.data.papers.dates import iso_date, moment
 from vecloom.data.papers.record import Paper, abs_url, names
 from vecloom.data.records import Document
@@ -20,13 +19,13 @@ from vecloom.data.records import Document
 
 def parse(lines: Iterator[tuple[int, str]], source: Source, context: Context) -> Iterator[Document]:
     """Papers of numbered lines; a bad line is reported with its number."""
-    decode = json.JSONDecoder(strict=False).decode
+    decoder = Decoder()
     for number, line in lines:
         if not line or line.isspace():
             continue
         try:
-            yield paper(decode(line)).document(source.name, number)
-        except (ValueError, RecursionError) as error:
+            yield paper(decoder.whole(line)).document(source.name, number)
+        except ValueError as error:
             context.bad_record(source, number, f"this is not JSON: {reason(error)}.")
         except BadRecordError as error:
             context.bad_record(source, number, error.what, error.todo)

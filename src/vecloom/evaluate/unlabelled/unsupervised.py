@@ -190,8 +190,8 @@ def read_keywords(path: str | PathLike[str]) -> dict[str, list[str]]:
 def _json_pairs(text: str, path: Path) -> list[tuple[Any, Any]]:
     try:
         value = json.loads(text, object_pairs_hook=_Pairs)
-    except ValueError as error:
-        raise DataError(f"{path} is no JSON: {error}.", "Correct it.") from error
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path} is not JSON: {error}.", "Correct it.") from error
     if not isinstance(value, _Pairs):
         raise _no_mapping(path, "an object", '{"label": ["keyword"]}')
     return value
