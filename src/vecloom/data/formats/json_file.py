@@ -107,7 +107,8 @@ def _choose(value: dict[str, object], source: Source, context: Context) -> Itera
     readable = [items for items in arrays if not _lacks_text(items[0], context)]
     if _is_wrapper(value, columns, context, has_records=bool(readable)):
         if readable:
-            for position, item in enumerate(max(readable, key=len), 1):
+            longest = max(readable, key=len)
+            for position, item in enumerate(longest, 1):
                 yield from _record(item, position, source, context)
             return
         if not arrays and columns.title is None and _is_empty(value):
