@@ -262,5 +262,5 @@ def clean_value(value: object) -> object:
     if isinstance(value, list):
         return [clean_value(item) for item in value]
     if isinstance(value, dict):
-        return {clean(key): clean_value(item) for key, item in value.items()}
+        return {clean(key) if isinstance(key, str) else key: clean_value(item) for key, item in value.items()}
     return value

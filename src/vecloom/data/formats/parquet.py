@@ -1,7 +1,8 @@
 """Parquet tables, read in batches of rows: memory is bounded by a row group's pages, not by the file.
 
-Columns of type binary are left out, except where one is the text, title or id: some writers do not mark text as such.
-Dates and times become ISO 8601 text.
+Columns that hold binary values, themselves or in lists and structs as columns of pictures do, are left out, except where one is
+the text, title or id: some writers do not mark text as such. Columns of vectors of a fixed width are left out unread. Dates and
+times become ISO 8601 text (those after the year 9999 None), maps and structs objects.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from vecloom.data.context import Context, Source
-from vecloom.data.fields import Columns, clean_value, find_columns, lacks_text, no_text
+from vecloom.data.fields import VECTOR_WIDTH, Columns, clean_value, find_columns, lacks_text, no_text
 from vecloom.data.records import Document
 
 BATCH_ROWS = 1024
@@ -35,6 +36,10 @@ def read(source: Source, context: Context) -> Iterator[Document]:
                 context.bad_file(source, error.what, error.todo, always=True)
                 return
             share = source.path.stat().st_size / max(file.metadata.num_rows, 1)
+            vectors = [
+                field.name for field in file.schema_arrow if _is_vector(field.type) and field.name not in columns
+            ]
+            context.report.vector_fields.update(dict.fromkeys(vectors))
             for batch in file.iter_batches(BATCH_ROWS, columns=_usable(file.schema_arrow, columns), use_threads=False):
                 context.report.bytes_read += round(share * batch.num_rows)
                 for record in _records(batch):
@@ -51,13 +56,35 @@ def read(source: Source, context: Context) -> Iterator[Document]:
 def _is_binary(kind: Any) -> bool:
     import pyarrow.types as types
 
-    return bool(types.is_binary(kind) or types.is_large_binary(kind) or types.is_fixed_size_binary(kind))
+    tests = (types.is_binary, types.is_large_binary, types.is_fixed_size_binary, types.is_binary_view)
+    return any(test(kind) for test in tests)
+
+
+def _holds_binary(kind: Any) -> bool:
+    import pyarrow.types as types
+
+    if types.is_dictionary(kind):
+        return _holds_binary(kind.value_type)
+    return _is_binary(kind) or any(_holds_binary(kind.field(place).type) for place in range(kind.num_fields))
+
+
+def _is_vector(kind: Any) -> bool:
+    """Whether a column holds vectors by its type alone."""
+    import pyarrow.types as types
+
+    if not types.is_fixed_size_list(kind) or kind.list_size < VECTOR_WIDTH:
+        return False
+    return bool(types.is_floating(kind.value_type) or types.is_integer(kind.value_type))
 
 
 def _usable(schema: Any, columns: Columns) -> list[str] | None:
     """Names of the columns to read, or None for all."""
-    names = [field.name for field in schema if field.name in columns or not _is_binary(field.type)]
-    return names if len(names) < len(schema.names) else None
+    left_out = [
+        field.name
+        for field in schema
+        if field.name not in columns and (_holds_binary(field.type) or _is_vector(field.type))
+    ]
+    return [name for name in schema.names if name not in left_out] if left_out else None
 
 
 def _records(batch: Any) -> Iterator[dict[str, object]]:
@@ -68,19 +95,47 @@ def _records(batch: Any) -> Iterator[dict[str, object]]:
 
 def _values(column: Any) -> list[object]:
     """Python values of a column; nanoseconds are cut to microseconds, which is all that Python's types hold."""
-    import pyarrow as pa
     import pyarrow.types as types
 
+    if types.is_dictionary(column.type):
+        column = column.dictionary_decode()
     kind = column.type
-    if types.is_timestamp(kind):
-        column = column.cast(pa.timestamp("us", kind.tz), safe=False)
-    elif types.is_time64(kind):
-        column = column.cast(pa.time64("us"), safe=False)
-    elif types.is_duration(kind):
-        column = column.cast(pa.duration("us"), safe=False)
-    values: list[object] = column.to_pylist()
+    if (shorter := _microseconds(kind)) != kind:
+        column = column.cast(shorter, safe=False)
+    try:
+        values: list[object] = column.to_pylist(maps_as_pydicts="lossy")
+    except (OverflowError, ValueError):
+        values = [_value(cell) for cell in column]
     if types.is_primitive(kind):
         return values
     if _is_binary(kind):
         return [value.decode("utf-8", "replace") if isinstance(value, bytes) else value for value in values]
     return [value.replace("\0", "") if isinstance(value, str) else clean_value(value) for value in values]
+
+
+def _value(cell: Any) -> object:
+    """A cell's Python value; None for a time that Python's types do not hold, after the year 9999 or before 1."""
+    try:
+        value: object = cell.as_py(maps_as_pydicts="lossy")
+    except (OverflowError, ValueError):
+        return None
+    return value
+
+
+def _microseconds(kind: Any) -> Any:
+    """The type with microseconds in place of nanoseconds, in lists and structs as well."""
+    import pyarrow as pa
+    import pyarrow.types as types
+
+    if types.is_timestamp(kind) and kind.unit == "ns":
+        return pa.timestamp("us", kind.tz)
+    if types.is_time64(kind):
+        return pa.time64("us")
+    if types.is_duration(kind) and kind.unit == "ns":
+        return pa.duration("us")
+    if types.is_list(kind) or types.is_large_list(kind):
+        member = kind.value_field.with_type(_microseconds(kind.value_type))
+        return pa.list_(member) if types.is_list(kind) else pa.large_list(member)
+    if types.is_struct(kind):
+        return pa.struct([member.with_type(_microseconds(member.type)) for member in kind])
+    return kind
