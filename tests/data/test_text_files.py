@@ -1,5 +1,7 @@
 """Plain text, Markdown, reStructuredText and HTML."""
 
+import gzip
+
 import pytest
 
 from vecloom.data import context, read
@@ -131,3 +133,17 @@ def test_reading_starts_only_when_asked(inputs):
     assert next(documents).text == "a"
     with pytest.raises(DataError, match="line 2"):
         next(documents)
+
+
+def test_log_is_one_document_in_a_folder_though_it_is_not_prose_packed_or_not(inputs):
+    log = "2026-01-02T03:04:05Z [7] a=1 b=2\n2026-01-02T03:04:06Z [7] a=3 b=4\n"
+    inputs.write("a.log", log)
+    inputs.write("b.log.gz", gzip.compress(log.encode()))
+    assert [document.text.split() for document in inputs.read_folder()] == [log.split()] * 2
+    assert [document.position for document in inputs.read("a.log", lines=True)] == [1, 2]
+
+
+def test_log_that_is_too_large_for_one_document_is_an_error_if_named(inputs, monkeypatch):
+    monkeypatch.setattr("vecloom.data.context.MAX_BYTES", 10)
+    with pytest.raises(DataError, match="more than 10 bytes"):
+        inputs.read("a.log", "one two three four")

@@ -54,9 +54,10 @@ if TYPE_CHECKING:
 def index(inputs: tuple[str, ...], path: str | None, info: bool, as_json: bool, **settings: Any) -> None:
     """Make files searchable.
 
-    INPUT is any number of files, folders, globs, or - for standard input: txt, md, rst, html, py, json, jsonl, csv,
-    tsv, parquet, and with the extra [files] pdf and docx. Long documents are cut into chunks. Called again, it adds
-    what is new and replaces what has changed; what is there already is not encoded again.
+    INPUT is any number of files, folders, globs, or - for standard input: txt, log, md, rst, html, py, ipynb, epub, pptx,
+    odt, eml, emlx, mbox, json, jsonl, csv, tsv, parquet, and with the extra [files] pdf, docx, xlsx, ods and rtf. Long
+    documents are cut into chunks. Called again, it adds what is new and replaces what has changed; what is
+    there already is not encoded again.
 
     In folders, text of any other suffix is read if it is prose; hidden, binary and other files are counted and named, and
     an index is never read. A file is one document, however it is spelled or linked. --delete-missing looks only at

@@ -52,7 +52,7 @@ def read(
     Raises:
         UsageError: an input does not exist (raised by the call itself).
         DataError: a bad record or file, naming file and line.
-        MissingExtraError: a named pdf or docx file needs the extra ``[files]``.
+        MissingExtraError: a named file, as a pdf or docx, needs the extra ``[files]``.
     """
     check_inputs(inputs)
     context = Context(fields or FieldMap(), skip_bad, lines, report if report is not None else ReadReport())

@@ -19,6 +19,8 @@ _PACKAGES = {  # import name -> (distribution, extra that brings it, what it is 
     "usearch": ("usearch", "", "the index's graph, from 50,000 rows on"),
     "pypdfium2": ("pypdfium2", "files", "pdf"),
     "mammoth": ("mammoth", "files", "docx"),
+    "python_calamine": ("python-calamine", "files", "xlsx and ods"),
+    "striprtf": ("striprtf", "files", "rtf"),
 }
 
 
@@ -92,8 +94,10 @@ def _advice(packages: dict[str, Package]) -> list[str]:
         advice.append(
             "Without torch only BERT-family, static and lexical models run: pip install 'vecloom[torch]' for the rest."
         )
-    if not all(packages[name].version for name in ("pypdfium2", "mammoth")):
-        advice.append("pdf or docx files are skipped: pip install 'vecloom[files]' to read them.")
+    if not all(packages[name].version for name in ("pypdfium2", "mammoth", "python-calamine", "striprtf")):
+        advice.append(
+            "Some of pdf, docx, xlsx, ods and rtf files are skipped: pip install 'vecloom[files]' to read them."
+        )
     return advice
 
 

@@ -22,6 +22,7 @@ from vecloom.data.formats import (
     opendocument,
     parquet,
     pdf,
+    plain,
     python,
     rich_text,
     sheets,
@@ -52,6 +53,7 @@ class Format:
 
 FORMATS: dict[str, Format] = {
     ".txt": Format(mbox.read_text, packed=True),
+    ".log": Format(plain.read, packed=True),
     ".md": Format(markup.read_markdown, markup="markdown"),
     ".markdown": Format(markup.read_markdown, markup="markdown"),
     ".rst": Format(markup.read_rst, markup="rst"),
