@@ -73,7 +73,7 @@ def test_complexity_is_read_from_csv(tmp_path):
         (lambda rows: [*rows, rows[0]], DataError, "two scores"),
         (lambda rows: [replace(rows[0], score=math.nan), *rows[1:]], DataError, "m0 on d0 is nan"),
         (lambda rows: [replace(rows[0], domain="special"), *rows[1:]], DataError, "d0 is of domain"),
-        (lambda rows: [row for row in rows if row.domain == "general"], UsageError, "1 domains"),
+        (lambda rows: [row for row in rows if row.domain == "general"], UsageError, "1 domain: general"),
         (lambda rows: [replace(row, domain=row.domain.upper()) for row in rows], UsageError, "not clear which"),
     ],
 )

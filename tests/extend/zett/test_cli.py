@@ -83,7 +83,8 @@ def test_what_is_missing_is_told(made, tmp_path):
 
 def test_a_hypernetwork_is_for_one_method(made, tmp_path):
     words = ["tokenizer", made / "model", "--tokenizer", made / "target.json", "-o", tmp_path / "new"]
-    done = call(*words, "--hypernetwork", tmp_path)
+    (tmp_path / "hypernetwork").mkdir()
+    done = call(*words, "--hypernetwork", tmp_path / "hypernetwork")
     assert "has no option 'hypernetwork'" in done.output
     assert done.exit_code == 2
     assert "needs a hypernetwork" in call(*words, "--method", "zett").output

@@ -167,7 +167,7 @@ def _domains(rows: Sequence[ScoreRow], general: str | None) -> tuple[str, str]:
     named = general if general is not None else next((name for name in GENERAL_NAMES if name in found), None)
     if len(found) != 2:
         raise UsageError(
-            f"There are {counted(len(found), 'domain')}: {', '.join(found[:10])}.",
+            f"The rows have {counted(len(found), 'domain')}: {', '.join(found[:10])}.",
             "Keep the rows of two domains, one of them general.",
         )
     if named is None:
