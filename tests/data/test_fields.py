@@ -3,6 +3,7 @@ import json
 import math
 from decimal import Decimal
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -103,6 +104,14 @@ def test_only_plain_numbers_are_read_as_numbers(cell, expected):
         ([Decimal("1.50"), Decimal("NaN"), datetime.date(2024, 5, 1), b"x"], '[1.5, null, "2024-05-01", "x"]'),
         ({1: "a", None: "b", (2, 3): "c"}, '{"1": "a", "null": "b", "[2, 3]": "c"}'),
         ([2**70], str([2**70])),
+        (np.float32("nan"), None),
+        (np.bool_(True), True),
+        ([np.float32("nan"), np.int64(3), np.bool_(True)], "[null, 3, true]"),
+        (np.array([np.nan, np.inf, 1]), "[null, null, 1.0]"),
+        ({"a": np.array([[1.0, np.nan]])}, '{"a": [[1.0, null]]}'),
+        (np.array(["a", "b"]), ["a", "b"]),
+        (np.datetime64("2024-05-01T12:00:00.123456789"), "2024-05-01T12:00:00.123456"),
+        ([np.datetime64("2024-05-01"), np.datetime64("NaT")], '["2024-05-01", null]'),
     ],
 )
 def test_values_become_storable_scalars(value, expected):

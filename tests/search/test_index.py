@@ -9,6 +9,7 @@ from search_fakes import HashEncoder
 from vecloom.data.records import Document
 from vecloom.errors import DataError, FilterError, ModelMismatchError, StoreError, UsageError
 from vecloom.search import Index
+from vecloom.search.writer import as_document
 
 FRUIT = [
     {"id": "apple", "text": "red apples are sweet", "year": 2019, "lang": "en"},
@@ -369,3 +370,11 @@ def test_a_record_with_a_title_alone_is_found_by_it(index):
     assert (report.added, report.empty) == (1, 1)
     hit = index.search("inversion", 1, mode="keyword")[0]
     assert (hit.document_id, hit.title, hit.text) == ("t", "Inversion of matrices", "")
+
+
+def test_a_field_nested_too_deeply_is_one_sentence():
+    nested = []
+    for _ in range(100_000):
+        nested = [nested]
+    with pytest.raises(DataError, match="nested too deeply"):
+        as_document({"text": "a", "x": nested})

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from vecloom.data.records import Document, FieldValue
 from vecloom.errors import UsageError
@@ -188,11 +188,24 @@ def scalar(value: object) -> FieldValue:
     isoformat: Callable[[], str] | None = getattr(value, "isoformat", None)
     if isoformat is not None:
         return isoformat()
+    if (plain := _from_numpy(value)) is not value:
+        return scalar(plain)
     if isinstance(value, (list, tuple)) and all(isinstance(member, str) for member in value):
         return list(value)
     if isinstance(value, (list, tuple, dict)):
         return json.dumps(_for_json(value), ensure_ascii=False, allow_nan=False)
     return _as_text(value)
+
+
+def _from_numpy(value: Any) -> object:
+    """The Python value of numpy's numbers, times and arrays; all else as it is."""
+    unit = getattr(getattr(value, "dtype", None), "str", None)
+    if unit is None or not hasattr(value, "tolist"):
+        return value
+    if unit.endswith("[ns]"):  # Python's types hold no nanoseconds
+        value = value.astype(unit.replace("[ns]", "[us]"))
+    plain: object = value.tolist()
+    return plain
 
 
 def _for_json(value: object) -> object:
@@ -203,7 +216,10 @@ def _for_json(value: object) -> object:
         return float(value) if math.isfinite(value) else None
     if isinstance(value, dict):
         return {key if isinstance(key, str) else _key(key): _for_json(item) for key, item in value.items()}
-    return [_for_json(item) for item in value] if isinstance(value, (list, tuple)) else _as_text(value)
+    if isinstance(value, (list, tuple)):
+        return [_for_json(item) for item in value]
+    plain = _from_numpy(value)
+    return _as_text(value) if plain is value else _for_json(plain)
 
 
 def _key(key: object) -> str:

@@ -14,7 +14,6 @@ import numpy as np
 
 from vecloom.data import Chunk, Document, content_hash
 from vecloom.data.fields import scalar
-from vecloom.data.records import FieldValue
 from vecloom.encoders.protocol import Encoder, Progress, Vectors
 from vecloom.errors import DataError, ModelError
 from vecloom.search import schema, word_terms
@@ -108,14 +107,12 @@ def as_document(item: Item) -> Document:
     name = rest.pop("id", rest.pop("_id", None))
     if isinstance(name, bool) or not isinstance(name, str | int | None):
         raise DataError(f"A record's id is {name!r}.", "Use a text or an integer.")
-    fields = {key: field_value(value) for key, value in rest.items() if key != "_id"}
+    try:
+        fields = {key: scalar(value) for key, value in rest.items() if key != "_id"}
+    except RecursionError:
+        raise DataError("A record has a field that is nested too deeply.", "Make it flatter.") from None
     found = Document(id="", text=text, title=title, fields=fields)
     return Document(f"text-{content_hash(found)[:16]}" if name is None else str(name), text, title, fields=fields)
-
-
-def field_value(value: Any) -> FieldValue:
-    """A value as a field can hold it, numpy's as well."""
-    return scalar(value.tolist() if isinstance(value, np.generic | np.ndarray) else value)
 
 
 @dataclass
