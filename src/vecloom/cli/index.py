@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vecloom.cli import index_watch, options, show, unread
+from vecloom.cli import index_vectors, index_watch, options, show, unread
 from vecloom.cli.progress import bar
 from vecloom.errors import VecloomError
 from vecloom.wording import MOST_NAMES, counted, have, some
@@ -30,6 +30,11 @@ if TYPE_CHECKING:
 @options.model_option
 @options.reading_options
 @options.selection_options
+@click.option(
+    "--vectors",
+    metavar="COLUMN",
+    help="Take the documents' vectors from this column and encode nothing; they must come from the model of -m.",
+)
 @click.option("--delete-missing", is_flag=True, help="Remove documents of INPUT that are not there any more.")
 @click.option("--yes", is_flag=True, help="Remove them without asking, also if they are more than a fifth.")
 @click.option(
@@ -63,12 +68,16 @@ def index(inputs: tuple[str, ...], path: str | None, info: bool, as_json: bool, 
     an index is never read. A file is one document, however it is spelled or linked. --delete-missing looks only at
     INPUT, and asks (or wants --yes) before more than a fifth of the documents there go.
 
+    --vectors COLUMN is for records whose vectors are made already: lists of numbers, as many as the model of -m has
+    dimensions, and made by that model, because it encodes the queries. Each record becomes one chunk.
+
     \b
     Examples:
       vecloom index docs/ -i docs.index
       vecloom index articles.csv --field text=body --field title=headline -i news.index
       vecloom index docs/ -i docs.index --delete-missing --exclude drafts/
       vecloom index docs/ -i docs.index --watch
+      vecloom index made.parquet --vectors embedding -m minilm -i made.index
       vecloom index --info docs.index
     """  # noqa: D301 - click wants the character \b, not a backslash
     if info:
@@ -95,6 +104,7 @@ def add(
     language: str | None,
     yes: bool,
     watch: bool,
+    vectors: str | None,
     **reading: Any,
 ) -> None:
     """Read, add, remove what is gone, and show what was done."""
@@ -107,14 +117,21 @@ def add(
         index_watch.check_extra()
         index_watch.folders_of(inputs)
     encoder = load(model, backend=backend, threads=threads)
-    opened = open_or_create(path, encoder, chunk_tokens, overlap)
+    context = index_vectors.with_column(context, vectors, encoder)
+    unsure = vectors is not None and not is_there(path)  # no index is made for vectors of another model
     if watch:
-        follow(opened, inputs, selection, context, yes, as_json, language)
+        if unsure:
+            index_vectors.check_first(inputs, selection, context)
+        follow(open_or_create(path, encoder, chunk_tokens, overlap), inputs, selection, context, yes, as_json, language)
         return
     started, report = time.perf_counter(), context.report
+    opened = None if unsure else open_or_create(path, encoder, chunk_tokens, overlap)
     found = find_again(opened, inputs, selection, report, allow_empty=delete_missing and yes)
+    documents = read_sources_of(found, context)
+    if opened is None:
+        documents = index_vectors.looked_at(documents)
+        opened = open_or_create(path, encoder, chunk_tokens, overlap)
     with bar("Indexing", inputs, report, selection) as drawn:
-        documents = read_sources_of(found, context)
         noted = unread.Noted(documents)
         added = opened.add(noted, language=language, progress=drawn.advance, build_progress=drawn.build)
     removal = remove_missing(opened, inputs, added.seen, report, yes) if delete_missing else Removal()
@@ -149,12 +166,12 @@ def opened_reading(
 
 
 def find_again(
-    opened: Index, inputs: tuple[str, ...], selection: Selection, report: ReadReport, *, allow_empty: bool
+    opened: Index | None, inputs: tuple[str, ...], selection: Selection, report: ReadReport, *, allow_empty: bool
 ) -> Iterator[Source]:
-    """The files to read, by the names that the index knows them by."""
+    """The files to read, by the names that the index knows them by, if there is one."""
     from vecloom.data.sources import find, known_files
 
-    known = known_files(opened.sources())
+    known = known_files(opened.sources() if opened is not None else ())
     return find(inputs, report, selection=selection, known=known, allow_empty=allow_empty)
 
 
@@ -253,7 +270,7 @@ def open_or_create(path: str, encoder: Encoder, chunk_tokens: int | None, overla
 
     asked = {"chunk_tokens": chunk_tokens, "overlap": overlap}
     given: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
-    if not (Path(path) / "index.json").exists():
+    if not is_there(path):
         if chunk_tokens is not None:
             given.setdefault("overlap", chunk_tokens // 8)
         return Index.create(path, encoder, **given)
@@ -267,6 +284,11 @@ def open_or_create(path: str, encoder: Encoder, chunk_tokens: int | None, overla
                 "Leave these options out, or make a new index.",
             )
     return opened
+
+
+def is_there(path: str) -> bool:
+    """Whether the folder is an index."""
+    return (Path(path) / "index.json").exists()
 
 
 def sentences(path: str, done: dict[str, Any], report: ReadReport) -> list[str]:

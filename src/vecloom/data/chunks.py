@@ -142,6 +142,12 @@ class Chunker:
         return self._splitters[markdown, room]
 
 
+def uncut(document: Document) -> list[Chunk]:
+    """The document as one chunk, however long it is; none where text and title are blank."""
+    text = "" if document.text.isspace() else clean(document.text)
+    return [Chunk(document, 0, text)] if text or document.title.strip() else []
+
+
 def _blocks(text: str) -> Iterator[tuple[int, str]]:
     """Cut at empty lines, else line ends, else blanks, into blocks that the splitter's time is linear in."""
     start = 0

@@ -10,7 +10,7 @@ import io
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
 
@@ -26,7 +26,8 @@ from vecloom.data.fields import (
 from vecloom.data.names import STDIN, file_of
 from vecloom.data.records import Document
 from vecloom.data.report import ReadReport
-from vecloom.errors import DataError
+from vecloom.data.vectors import VectorColumn, WidthError
+from vecloom.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -66,6 +67,7 @@ class Context:
         lines: a .txt file is one document per line.
         report: the counts.
         lenient: how a caller has bad records skipped, for what an error advises.
+        vectors: the column that holds the documents' vectors; None where there is none.
     """
 
     fields: FieldMap = field(default_factory=FieldMap)
@@ -73,6 +75,7 @@ class Context:
     lines: bool = False
     report: ReadReport = field(default_factory=ReadReport)
     lenient: str = "with --skip-bad"
+    vectors: VectorColumn | None = None
     _met: set[Columns] = field(default_factory=set, init=False, repr=False)
 
     def bad_record(self, source: Source, line: int, what: str, todo: str = "", *, unit: str = "line") -> None:
@@ -116,19 +119,30 @@ class Context:
     def document(
         self, record: Mapping[str, object], source: Source, position: int, *, unit: str = "line"
     ) -> Document | None:
-        """Make a document of a record; None where it is bad and bad records are skipped."""
-        names = [name for name, value in record.items() if is_vector(value)]
-        if names:
-            record = self._without(record, names)
+        """Make a document of a record; None where it is bad and bad records are skipped.
+
+        Raises:
+            DataError: it is bad, and not ``skip_bad``.
+            UsageError: the first vector of ``vectors`` has another width than the model's.
+        """
         try:
+            vector, record = self.vectors.take(record) if self.vectors is not None else (None, record)
+            record = self._without_vectors(record)
             self._meet(record)
-            return to_document(record, self.fields, source.name, position)
+            return replace(to_document(record, self.fields, source.name, position), vector=vector)
+        except WidthError as error:
+            if self.vectors is not None and not self.vectors.met:
+                raise UsageError(f"{source.name}, {unit} {position}: {error.what}", error.todo) from None
+            self.bad_record(source, position, error.what, error.todo, unit=unit)
         except BadRecordError as error:
             self.bad_record(source, position, error.what, error.todo, unit=unit)
-            return None
+        return None
 
-    def _without(self, record: Mapping[str, object], names: list[str]) -> dict[str, object]:
-        """The record without its vectors, which would be longer than all else in an answer."""
+    def _without_vectors(self, record: Mapping[str, object]) -> Mapping[str, object]:
+        """The record without its other vectors, which would be longer than all else in an answer."""
+        names = [name for name, value in record.items() if is_vector(value)]
+        if not names:
+            return record
         used = find_columns(self.fields, tuple(record))
         left_out = [name for name in names if name not in used]
         self.report.vector_fields.update(dict.fromkeys(left_out))

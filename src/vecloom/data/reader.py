@@ -90,6 +90,9 @@ def _read_file(source: Source, context: Context) -> Iterator[Document]:
         return
     form = format_of(source.name) or FORMATS[".txt"]
     always = form.records or context.lines
+    if context.vectors is not None and not form.columns:
+        _refuse_vectors(source, context)
+        return
     try:
         yield from form.read(source, context)
     except EOFError:
@@ -97,6 +100,11 @@ def _read_file(source: Source, context: Context) -> Iterator[Document]:
     except (OSError, zlib.error) as error:
         reason = (getattr(error, "strerror", None) or str(error)).rstrip(".")
         context.bad_file(source, f"it cannot be read: {reason}.", always=always)
+
+
+def _refuse_vectors(source: Source, context: Context) -> None:
+    name = context.vectors.name if context.vectors is not None else ""
+    context.bad_file(source, f"it has no columns, so none named {name!r} for the vectors.", "Leave it out.")
 
 
 def _is_stream(source: Source) -> bool:
@@ -115,6 +123,8 @@ def _read_stream(source: Source, context: Context) -> Iterator[Document]:
         everything = chain(blank, numbered)
         if blank and _JSON_OBJECT.match(blank[-1][1]):
             yield from json_lines.parse(everything, source, context)
+        elif blank and context.vectors is not None:
+            _refuse_vectors(source, context)
         else:
             for number, line in everything:
                 yield Document(id=f"{source.name}:{number}", text=line, source=source.name, position=number)

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Vector: TypeAlias = npt.NDArray[np.float32]
 
 Scalar: TypeAlias = str | int | float | bool | None
 FieldValue: TypeAlias = Scalar | list[str]
@@ -23,6 +29,8 @@ class Document:
         position: line number (1-based) in line formats, ordinal (1-based) elsewhere.
         fields: the record's other fields; lists of strings are lists, other nested values JSON text.
         pages: where each page (slide) begins in ``text``, in characters; empty if there are no pages.
+        vector: stands for the whole document, which then is neither cut nor encoded; it must come from the model that
+            queries use. None where the document is to be encoded. ``==`` passes it over; ``content_hash`` does not.
     """
 
     id: str
@@ -32,6 +40,7 @@ class Document:
     position: int = 1
     fields: Mapping[str, FieldValue] = field(default_factory=dict)
     pages: tuple[int, ...] = ()
+    vector: Vector | Sequence[float] | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

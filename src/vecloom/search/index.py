@@ -192,7 +192,8 @@ class Index:
         """Add what is new, replace what changed, skip what is there already.
 
         Documents are cut into chunks, encoded and committed in batches of about 1,000 chunks. A document whose id is
-        there with the same content hash is skipped; of two documents with one id the later one stays.
+        there with the same content hash is skipped; of two documents with one id the later one stays. A document that
+        brings a vector becomes one row with that vector, scaled to length 1; it is neither cut nor encoded.
 
         Args:
             documents: documents; or records with ``text``, and perhaps ``id``, ``title`` and fields; or texts.
@@ -201,7 +202,8 @@ class Index:
             build_progress: called while rows are put into the graph, at the end, from 50,000 rows on.
 
         Raises:
-            DataError: a vector is not finite (the sentence names the document); earlier batches stay.
+            DataError: a vector is not finite, or one that a document brings has another width or no direction (the sentence
+                names the document); earlier batches stay.
             StoreError: another process writes and does not end.
             OutputError: the disk is full or read-only; earlier batches stay.
         """

@@ -7,13 +7,15 @@ became. Only documents of finished commits are reported, and a second run skips 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from vecloom.data import Chunk, Document, content_hash
-from vecloom.data.fields import scalar
+from vecloom.data.chunks import uncut
+from vecloom.data.fields import BadRecordError, scalar
+from vecloom.data.vectors import unit_vector
 from vecloom.encoders.protocol import Encoder, Progress, Vectors
 from vecloom.errors import DataError, ModelError
 from vecloom.search import schema, word_terms
@@ -181,7 +183,7 @@ class Adder:
     def _batches(self, items: Iterable[Item], known: dict[str, str], seen: set[str]) -> Iterator[Batch]:
         batch, held = Batch(), 0
         for item in items:
-            document = as_document(item)
+            document = self._scaled(as_document(item))
             name, digest = schema.storable(document.id), content_hash(document)
             if name in seen:
                 self.repeated.add(name)
@@ -192,7 +194,7 @@ class Adder:
                 batch.unchanged += 1
             elif name in known:
                 self.waiting[name] = document
-                held += len(document.text)
+                held += weight(document)
             else:
                 self._take(batch, document, name, digest, known)
             if batch.full:
@@ -204,6 +206,17 @@ class Adder:
         if batch.came_by:
             yield batch
         yield from self._changed(known)
+
+    def _scaled(self, document: Document) -> Document:
+        """The document with its vector, if it has one, as it is stored."""
+        if document.vector is None:
+            return document
+        what = f"the vector of document {document.id!r} ({document.source}, {document.position})"
+        try:
+            vector = unit_vector(document.vector, self.encoder.dim, what, self.encoder.name)
+        except BadRecordError as error:
+            raise DataError(error.what[:1].upper() + error.what[1:], error.todo or "Correct it.") from None
+        return replace(document, vector=vector)
 
     def _changed(self, known: dict[str, str]) -> Iterator[Batch]:
         """Write the documents that wait."""
@@ -218,7 +231,7 @@ class Adder:
             yield batch
 
     def _take(self, batch: Batch, document: Document, name: str, digest: str, known: dict[str, str]) -> None:
-        chunks = self.chunk(document)
+        chunks = self.chunk(document) if document.vector is None else uncut(document)
         if not chunks:
             batch.empty += 1
             self.empty.add(name)
@@ -230,14 +243,14 @@ class Adder:
         known[name] = digest
         batch.documents[name] = digest
         batch.chunks.extend(chunks)
-        batch.characters += len(document.text)
+        batch.characters += weight(document)
 
     def _commit(self, batch: Batch) -> None:
         if batch.emptied:
             self.store = self.store.delete(batch.emptied)
         if not batch.chunks:
             return
-        vectors = encode(self.encoder, batch.chunks)
+        vectors = vectors_of(self.encoder, batch.chunks)
         kinds = schema.kinds_of(chunk.fields for chunk in batch.chunks)
         self.store = widen(self.store, kinds)
         terms = self._terms([chunk.passage for chunk in batch.chunks]) if self.store.has_terms else []
@@ -254,6 +267,23 @@ class Adder:
             self.languages += new
             self.met(self.languages)
         return word_terms.terms_of(words, chosen)
+
+
+def weight(document: Document) -> int:
+    """What a document takes while it is held, in characters."""
+    return len(document.text) + (0 if document.vector is None else 4 * len(document.vector))
+
+
+def vectors_of(encoder: Encoder, chunks: list[Chunk]) -> Vectors:
+    """Vectors of chunks: those that their documents bring along; the others are encoded."""
+    rows = np.empty((len(chunks), encoder.dim), np.float32)
+    bare = [row for row, chunk in enumerate(chunks) if chunk.document.vector is None]
+    for row, chunk in enumerate(chunks):
+        if chunk.document.vector is not None:
+            rows[row] = chunk.document.vector
+    if bare:
+        rows[bare] = encode(encoder, [chunks[row] for row in bare])
+    return rows
 
 
 def encode(encoder: Encoder, chunks: list[Chunk]) -> Vectors:

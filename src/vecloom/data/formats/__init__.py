@@ -43,12 +43,14 @@ class Format:
         markup: what headings look like in the documents' text.
         packed: may also be compressed (.gz, .zst).
         records: holds many records: a broken file stops the run even where it was found in a folder.
+        columns: its records have named columns.
     """
 
     read: Callable[[Source, Context], Iterator[Document]]
     markup: Markup = "none"
     packed: bool = False
     records: bool = False
+    columns: bool = False
 
 
 FORMATS: dict[str, Format] = {
@@ -68,16 +70,16 @@ FORMATS: dict[str, Format] = {
     ".odt": Format(opendocument.read, markup="markdown"),
     ".rtf": Format(rich_text.read),
     ".pptx": Format(slides.read, markup="markdown"),
-    ".xlsx": Format(sheets.read, records=True),
-    ".ods": Format(sheets.read, records=True),
+    ".xlsx": Format(sheets.read, records=True, columns=True),
+    ".ods": Format(sheets.read, records=True, columns=True),
     ".epub": Format(epub.read, markup="markdown"),
     ".ipynb": Format(notebook.read, markup="markdown"),
-    ".json": Format(json_file.read, packed=True, records=True),
-    ".jsonl": Format(json_lines.read, packed=True, records=True),
-    ".ndjson": Format(json_lines.read, packed=True, records=True),
-    ".csv": Format(delimited.read, packed=True, records=True),
-    ".tsv": Format(delimited.read, packed=True, records=True),
-    ".parquet": Format(parquet.read, records=True),
+    ".json": Format(json_file.read, packed=True, records=True, columns=True),
+    ".jsonl": Format(json_lines.read, packed=True, records=True, columns=True),
+    ".ndjson": Format(json_lines.read, packed=True, records=True, columns=True),
+    ".csv": Format(delimited.read, packed=True, records=True, columns=True),
+    ".tsv": Format(delimited.read, packed=True, records=True, columns=True),
+    ".parquet": Format(parquet.read, records=True, columns=True),
 }
 PACKED = (".gz", ".zst")
 _MAILDIR = re.compile(r"\d{6,}[._]")  # such names begin with the second of delivery

@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from vecloom.data.context import Context, Source
-from vecloom.data.fields import VECTOR_WIDTH, Columns, clean_value, find_columns, lacks_text, no_text
+from vecloom.data.fields import VECTOR_WIDTH, clean_value, find_columns, lacks_text, no_text
 from vecloom.data.records import Document
+from vecloom.data.vectors import VectorColumn
 
 BATCH_ROWS = 1024
 
@@ -35,12 +36,15 @@ def read(source: Source, context: Context) -> Iterator[Document]:
                 error = no_text(context.fields, file.schema_arrow.names)
                 context.bad_file(source, error.what, error.todo, always=True)
                 return
+            if context.vectors is not None and _holds_codes(file.schema_arrow, context.vectors):
+                what = f"column {context.vectors.name!r} holds int8 or binary codes of 'vecloom embed', not vectors."
+                context.bad_file(source, what, "Make the file again with --dtype float32 or float16.", always=True)
+                return
             share = source.path.stat().st_size / max(file.metadata.num_rows, 1)
-            vectors = [
-                field.name for field in file.schema_arrow if _is_vector(field.type) and field.name not in columns
-            ]
+            used = _used(file.schema_arrow, context)
+            vectors = [field.name for field in file.schema_arrow if _is_vector(field.type) and field.name not in used]
             context.report.vector_fields.update(dict.fromkeys(vectors))
-            for batch in file.iter_batches(BATCH_ROWS, columns=_usable(file.schema_arrow, columns), use_threads=False):
+            for batch in file.iter_batches(BATCH_ROWS, columns=_usable(file.schema_arrow, used), use_threads=False):
                 context.report.bytes_read += round(share * batch.num_rows)
                 for record in _records(batch):
                     position += 1
@@ -77,12 +81,34 @@ def _is_vector(kind: Any) -> bool:
     return bool(types.is_floating(kind.value_type) or types.is_integer(kind.value_type))
 
 
-def _usable(schema: Any, columns: Columns) -> list[str] | None:
+def _is_list(kind: Any) -> bool:
+    import pyarrow.types as types
+
+    return bool(types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind))
+
+
+def _holds_codes(schema: Any, vectors: VectorColumn) -> bool:
+    """Whether ``vecloom embed`` wrote codes, which are vectors only after an offset was added."""
+    import pyarrow.types as types
+
+    name = vectors.find(tuple(schema.names))
+    kind = schema.field(name).type if name is not None and b"vecloom" in (schema.metadata or {}) else None
+    return kind is not None and _is_list(kind) and bool(types.is_integer(kind.value_type))
+
+
+def _used(schema: Any, context: Context) -> tuple[str | None, ...]:
+    """Names of the columns that hold the text, title, id and vector."""
+    names = tuple(schema.names)
+    vectors = context.vectors.find(names) if context.vectors is not None else None
+    return (*find_columns(context.fields, names), vectors)
+
+
+def _usable(schema: Any, used: tuple[str | None, ...]) -> list[str] | None:
     """Names of the columns to read, or None for all."""
     left_out = [
         field.name
         for field in schema
-        if field.name not in columns and (_holds_binary(field.type) or _is_vector(field.type))
+        if field.name not in used and (_holds_binary(field.type) or _is_vector(field.type))
     ]
     return [name for name in schema.names if name not in left_out] if left_out else None
 
@@ -106,7 +132,7 @@ def _values(column: Any) -> list[object]:
         values: list[object] = column.to_pylist(maps_as_pydicts="lossy")
     except (OverflowError, ValueError):
         values = [_value(cell) for cell in column]
-    if types.is_primitive(kind):
+    if types.is_primitive(kind) or (_is_list(kind) and types.is_primitive(kind.value_type)):
         return values
     if _is_binary(kind):
         return [value.decode("utf-8", "replace") if isinstance(value, bytes) else value for value in values]
