@@ -97,6 +97,8 @@ def test_the_help_tells_the_librarys_defaults(run):
         (["--info", "{new}"], 1, "{new}"),
         (["{docs}/gone", "-i", "{new}"], 2, "gone"),
         (["{docs}", "-i", "{docs}"], 2, "one of the inputs"),
+        (["{docs}/tea.md", "-i", "{docs}/bread.txt"], 2, "bread.txt is a file, and an index is a folder"),
+        (["--info", "{docs}/tea.md"], 1, "vecloom index {docs}/tea.md -i INDEX"),
     ],
 )
 def test_wrong_calls_say_what_to_do(run, docs, tmp_path, args, code, said):
@@ -113,6 +115,21 @@ def test_a_folder_without_anything_to_read_is_an_error(run, docs, tmp_path):
     result = run("index", docs, "-i", tmp_path / "i")
     assert result.exit_code == 1
     assert "holds no file that can be read" in result.stderr
+    assert not (tmp_path / "i").exists()
+
+
+@pytest.mark.parametrize("records", ['{"text": "a"', '{"text": "a"}\n{"text"'])
+def test_a_failure_before_anything_is_added_leaves_no_index_behind(run, tmp_path, records):
+    (tmp_path / "bad.jsonl").write_text(records)
+    assert run("index", tmp_path / "bad.jsonl", "-i", tmp_path / "i").exit_code == 1
+    assert not (tmp_path / "i").exists()
+
+
+def test_a_failure_leaves_an_index_that_was_there(run, docs, tmp_path):
+    run("index", docs, "-i", tmp_path / "i")
+    (tmp_path / "bad.jsonl").write_text('{"text"')
+    assert run("index", tmp_path / "bad.jsonl", "-i", tmp_path / "i").exit_code == 1
+    assert Index.open(tmp_path / "i").info().documents == 2
 
 
 def told(run, *args):

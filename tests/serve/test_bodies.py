@@ -166,3 +166,15 @@ def test_numbers_of_a_field_that_no_index_can_hold_are_refused(client, field):
     answer = post(client, "/v1/indexes/docs/documents", body)
     assert answer.status_code == 400
     assert "documents.0.fields.n" in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("path", ["/v1/indexes/docs/search", "/v1/embeddings", "/embed"])
+def test_a_body_that_is_not_json_is_told_with_its_place(client, path):
+    answer = client.post(path, content='{"query" "red"}', headers={"content-type": "application/json"})
+    assert answer.status_code in (400, 422)
+    told = answer.json()["error"]
+    told = told if isinstance(told, str) else told["message"]
+    assert told in (
+        "The body is not JSON: expecting ':' delimiter at character 10.",
+        "The body is not JSON: expected `:` at line 1 column 10.",
+    )

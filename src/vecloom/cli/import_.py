@@ -174,15 +174,14 @@ def index(
 ) -> dict[str, Any]:
     """Add papers to an index; what was done."""
     from vecloom import load
-    from vecloom.cli.index import open_or_create
+    from vecloom.cli.index import to_fill
     from vecloom.cli.progress import bar
 
     first = next(found, None)  # a file that gives nothing leaves no index behind
     if first is not None:
         found = chain([first], found)
     encoder = load(model.pop("model"), **model)
-    opened = open_or_create(path, encoder, None, None)
-    with bar("Importing", inputs, report) as drawn:
+    with to_fill(path, encoder) as opened, bar("Importing", inputs, report) as drawn:
         added = opened.add(found, progress=drawn.advance, build_progress=drawn.build)
     return {name: value for name, value in asdict(added).items() if name != "seen"}
 

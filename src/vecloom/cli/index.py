@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -125,13 +126,11 @@ def add(
         follow(open_or_create(path, encoder, chunk_tokens, overlap), inputs, selection, context, yes, as_json, language)
         return
     started, report = time.perf_counter(), context.report
-    opened = None if unsure else open_or_create(path, encoder, chunk_tokens, overlap)
-    found = find_again(opened, inputs, selection, report, allow_empty=delete_missing and yes)
-    documents = read_sources_of(found, context)
-    if opened is None:
-        documents = index_vectors.looked_at(documents)
-        opened = open_or_create(path, encoder, chunk_tokens, overlap)
-    with bar("Indexing", inputs, report, selection) as drawn:
+    with to_fill(path, encoder, chunk_tokens, overlap) as opened, bar("Indexing", inputs, report, selection) as drawn:
+        found = find_again(opened, inputs, selection, report, allow_empty=delete_missing and yes)
+        documents = read_sources_of(found, context)
+        if unsure:
+            documents = index_vectors.looked_at(documents)
         noted = unread.Noted(documents)
         added = opened.add(noted, language=language, progress=drawn.advance, build_progress=drawn.build)
     removal = remove_missing(opened, inputs, added.seen, report, yes) if delete_missing else Removal()
@@ -257,6 +256,22 @@ def follow(
             show.echo(f"Watching {', '.join(inputs)}; stop with Ctrl-C.", err=True)
         index_watch.follow(follower, inputs, told)
     show.echo("Stopped; the index is complete up to the last change that was named.", err=True)
+
+
+@contextmanager
+def to_fill(
+    path: str, encoder: Encoder, chunk_tokens: int | None = None, overlap: int | None = None
+) -> Iterator[Index]:
+    """Open the index, or make it; one that is made here goes away again if a failure leaves it empty."""
+    made = not (Path(path) / "index.json").exists()
+    opened = open_or_create(path, encoder, chunk_tokens, overlap)
+    try:
+        yield opened
+    except BaseException:
+        if made:
+            with suppress(VecloomError):  # the failure itself is what matters
+                opened.discard_if_empty()
+        raise
 
 
 def open_or_create(path: str, encoder: Encoder, chunk_tokens: int | None, overlap: int | None) -> Index:

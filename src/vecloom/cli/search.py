@@ -54,8 +54,8 @@ def search(
     is the cosine of query and passage, whatever ranks them; with the bundled model a word says what it means (close, fair,
     far), and you are told if nothing fits well. By words alone it is BM25's score.
 
-    With --json, each query gives one line: an object with the query and its hits. Their "score" is what ranks them: rank
-    fusion for hybrid, cosine for vector, BM25 for keyword.
+    With --json, each query gives one line: an object with the query and its hits. Their "score" is what ranks them: for
+    hybrid both lists' scores joined, which only compares hits of one answer, cosine for vector, BM25 for keyword.
 
     \b
     Examples:

@@ -309,6 +309,12 @@ class Index:
             self._settle(None)
         return len(names)
 
+    def discard_if_empty(self) -> None:
+        """Remove the whole folder if nothing has been added to the index."""
+        with self._writing():
+            if not self._store.dataset.count_rows():
+                shutil.rmtree(self.path, ignore_errors=True)
+
     def _settle(self, progress: BuildProgress | None, *, build: bool = False, always: bool = False) -> None:
         self._store = self._store.compact(always=always)
         self._metadata = maintain.update(self.path, self._store, self._metadata, build=build, progress=progress)

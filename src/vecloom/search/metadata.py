@@ -90,7 +90,7 @@ def check_new(folder: Path, overwrite: bool) -> None:
 
     Raises:
         StoreError: an index is there, and is not to be overwritten.
-        UsageError: it holds other files, or its name is not UTF-8.
+        UsageError: it holds other files, is a file, or its name is not UTF-8.
     """
     try:
         str(folder).encode()
@@ -99,8 +99,11 @@ def check_new(folder: Path, overwrite: bool) -> None:
     if (folder / FILE).exists():
         if not overwrite:
             raise StoreError(f"{folder} holds an index already.", "Open it to add to it, or overwrite it.")
-    elif folder.is_dir() and not is_unfinished(folder):
-        raise UsageError(f"{folder} holds other files.", "Choose a new folder for the index.")
+    elif folder.is_dir():
+        if not is_unfinished(folder):
+            raise UsageError(f"{folder} holds other files.", "Choose a new folder for the index.")
+    elif folder.exists():
+        raise UsageError(f"{folder} is a file, and an index is a folder.", "Choose a new folder for the index.")
 
 
 def is_unfinished(folder: Path) -> bool:
@@ -115,6 +118,10 @@ def read(folder: Path) -> Metadata:
         StoreError: there is no index here, it is broken, or a newer vecloom made it.
     """
     file = folder / FILE
+    if folder.is_file():
+        raise StoreError(
+            f"{folder} is a file, not an index.", f"Make an index of it with: vecloom index {folder} -i INDEX"
+        )
     if not file.is_file():
         what = "is not a vecloom index: it holds no index.json." if folder.exists() else "does not exist."
         raise StoreError(f"{folder} {what}", f"Make one with: vecloom index INPUT... -i {folder}")

@@ -191,6 +191,12 @@ def invalid(path: str, errors: Any) -> Problem:
 
     Where a value may be of several types, the errors of all are given; one that is not about the type tells most.
     """
+    broken = next((error for error in errors if error["type"] == "json_invalid"), None)
+    if broken is not None:  # its place, if there is one, is a character's and not a field's
+        where = f" at character {broken['loc'][-1] + 1}" if broken["loc"] else ""
+        why = str(broken["ctx"]["error"])
+        message = f"The body is not JSON: {why[:1].lower()}{why[1:]}{where}."
+        return Problem(400 if is_openai(path) else 422, message, code="invalid_value")
     first = next((error for error in errors if not error["type"].endswith("_type")), errors[0])
     place = ".".join(str(part) for part in first["loc"] if part != "body" and not _is_type(part))
     if first["type"] in ("too_short", "string_too_short") and first["ctx"]["min_length"] == 1:
