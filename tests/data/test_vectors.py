@@ -153,6 +153,15 @@ def test_every_format_of_records_gives_vectors(inputs, name, data):
     assert (document.id, document.text, document.fields) == ("a", "one", {})
 
 
+def test_a_cell_of_a_spreadsheet_holds_a_vector(inputs):
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    for row in (["text", "v"], ["one", "[3, 4, 0, 0]"]):
+        book.active.append(row)
+    book.save(inputs.folder / "a.xlsx")
+    assert [document.vector.tolist() for document in read(inputs, "a.xlsx")] == [pytest.approx([0.6, 0.8, 0, 0])]
+
+
 def test_other_vectors_are_left_out_and_only_they_are_named(inputs):
     row = {"text": "one", "v": [1, 0, 0, 0], "other": [0.5] * 16}
     (document,) = read(inputs, "a.jsonl", json.dumps(row))

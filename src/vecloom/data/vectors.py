@@ -107,9 +107,9 @@ def _numbers(value: object, what: str) -> npt.NDArray[np.float64]:
         raise BadRecordError(f"{what} is not a list of numbers.", "Write the vector as a list, as in [0.1, -0.2].")
     if not _NUMBERS.issuperset(map(type, listed)):
         listed = [one.item() if isinstance(one, np.generic) else one for one in listed]
-    for place, one in enumerate(listed, 1):
-        if type(one) not in _NUMBERS:
-            raise BadRecordError(f"{what} has {_said(one)} in place {place}, not a number.")
+        for place, one in enumerate(listed, 1):
+            if type(one) not in _NUMBERS:
+                raise BadRecordError(f"{what} has {_said(one)} in place {place}, not a number.")
     try:
         return np.array(listed, dtype=np.float64)
     except OverflowError:
