@@ -203,3 +203,11 @@ def test_the_last_text_counts_and_records_without_repeated_keys_say_nothing(inpu
     assert inputs.report.repeated_keys_at == [f"{inputs.folder}/a.jsonl:1"]
     inputs.read("a.jsonl", '{"text": "a", "n": {"text": 1}}')
     assert "twice" not in inputs.report.summary()
+
+
+def test_other_arrays_of_records_are_said_to_be_left_out(inputs):
+    data = '{"old": [{"text": "x"}], "new": [{"text": "a"}, {"text": "b"}]}'
+    assert texts(inputs.read("a.json", data)) == ["a", "b"]
+    assert inputs.report.notes == [
+        f"{inputs.folder}/a.json: only its longest array is read; 1 other array of records left out."
+    ]

@@ -75,6 +75,7 @@ def test_a_column_becomes_fields(inputs, column, expected):
 )
 def test_columns_that_hold_binary_values_are_left_out(inputs, column):
     assert read(inputs, column) == ["left out", "left out"]
+    assert inputs.report.notes == [f"{inputs.folder}/a.parquet: columns that hold binary values left out: x."]
 
 
 @pytest.mark.parametrize("kind", [pa.float16(), pa.float32(), pa.float64(), pa.int8()])

@@ -17,6 +17,7 @@ from vecloom.data.decoding import as_utf8, decode_file, read_whole, windows_1252
 from vecloom.data.fields import TEXT, Columns, clean_value, find_columns, lacks_text, no_text
 from vecloom.data.formats.json_text import LAST_COMMA, Decoder, TooDeepError, blanks_end, end_of, kind, reason
 from vecloom.data.records import Document
+from vecloom.wording import counted
 
 PIECE = 1024 * 1024
 MAX_OBJECT_BYTES = 4 * ctx.MAX_BYTES
@@ -108,6 +109,9 @@ def _choose(value: dict[str, object], source: Source, context: Context) -> Itera
     if _is_wrapper(value, columns, context, has_records=bool(readable)):
         if readable:
             longest = max(readable, key=len)
+            if more := len(readable) - 1:
+                arrays_left = counted(more, "other array") + " of records left out"
+                context.report.note(f"{source.name}: only its longest array is read; {arrays_left}.")
             for position, item in enumerate(longest, 1):
                 yield from _record(item, position, source, context)
             return

@@ -14,6 +14,7 @@ from vecloom.data.context import Context, Source
 from vecloom.data.fields import VECTOR_WIDTH, clean_value, find_columns, lacks_text, no_text
 from vecloom.data.records import Document
 from vecloom.data.vectors import VectorColumn
+from vecloom.wording import some
 
 BATCH_ROWS = 1024
 
@@ -44,6 +45,7 @@ def read(source: Source, context: Context) -> Iterator[Document]:
             used = _used(file.schema_arrow, context)
             vectors = [field.name for field in file.schema_arrow if _is_vector(field.type) and field.name not in used]
             context.report.vector_fields.update(dict.fromkeys(vectors))
+            _note_binary(file.schema_arrow, used, source, context)
             for batch in file.iter_batches(BATCH_ROWS, columns=_usable(file.schema_arrow, used), use_threads=False):
                 context.report.bytes_read += round(share * batch.num_rows)
                 for record in _records(batch):
@@ -55,6 +57,12 @@ def read(source: Source, context: Context) -> Iterator[Document]:
         after = f" after row {position}" if position else ""
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         context.bad_file(source, f"this is not a readable Parquet file{after}: {reason}", always=True)
+
+
+def _note_binary(schema: Any, used: tuple[str | None, ...], source: Source, context: Context) -> None:
+    names = [field.name for field in schema if field.name not in used and _holds_binary(field.type)]
+    if names:
+        context.report.note(f"{source.name}: columns that hold binary values left out: {some(names)}.")
 
 
 def _is_binary(kind: Any) -> bool:
