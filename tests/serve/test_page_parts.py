@@ -1,6 +1,8 @@
 """What a page is made of: sentences and marks, questions in URLs, and the map's numbers."""
 
+import re
 from collections import Counter
+from importlib.resources import files
 
 import numpy as np
 import pytest
@@ -219,3 +221,10 @@ def test_more_values_than_colours_share_one():
     found = coloured([f"v{n:02}" for n in range(30)] + ["v29"])
     assert found.names[0] == "v29"
     assert (found.codes == 255).sum() == 14
+
+
+def test_the_frame_of_the_filters_button_is_not_drawn_around_narrow_pages():
+    style = next(path for path in files("vecloom.serve.page").joinpath("assets").iterdir() if path.name == "page.css")
+    named = re.findall(r"(\S*)\.narrow\b", style.read_text(encoding="utf-8"))
+    assert named
+    assert "" not in named  # a rule for every element of this class is one for the whole page, too
