@@ -281,7 +281,7 @@ def test_mails_that_thunderbird_only_marked_as_deleted_are_left_out(inputs):
     )
     (document,) = inputs.read("a.mbox", text)
     assert document.title == "0001"
-    assert "1 mails that are marked as deleted" in inputs.report.notes[0]
+    assert "1 mail marked as deleted left out" in inputs.report.notes[0]
 
 
 def test_an_archive_of_a_mailing_list_is_read_as_mails(inputs):
