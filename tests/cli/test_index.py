@@ -246,3 +246,14 @@ def test_a_path_that_is_not_utf8_is_printed_as_utf8(run, docs, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["docs"]
     missing = run("index", tmp_path / os.fsdecode(b"gone\xe9"), "-i", tmp_path / "i")
     assert (missing.exit_code, "gone%E9" in missing.stderr) == (2, True)
+
+
+def test_patterns_that_let_no_file_through_remove_nothing(run, tmp_path):
+    (tmp_path / "d").mkdir()
+    for name in ("a.md", "b.md"):
+        (tmp_path / "d" / name).write_text(f"The text of {name}.")
+    assert run("index", tmp_path / "d", "-i", tmp_path / "i").exit_code == 0
+    done = run("index", tmp_path / "d", "-i", tmp_path / "i", "--include", "*.nope", "--delete-missing", "--yes")
+    assert done.exit_code == 1
+    assert "Check --include and --exclude: they let no file through." in done.stderr
+    assert "documents  2" in run("index", "--info", tmp_path / "i").stdout

@@ -18,7 +18,7 @@ def tree(tmp_path):
         "sub/.secret/d.txt": b"d",
         ".hidden.txt": b"h",
         "image.png": b"\x89PNG\0\0",
-        "main.c": b"int main;",
+        "main.css": b"a { color: red; }",
         "sub/core.txt": b"ELF\0\0",
     }.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -70,7 +70,7 @@ def test_glob_without_match_is_a_usage_error(tree):
 def test_missing_path_offers_close_names(tree):
     with pytest.raises(UsageError, match=r"main\.d") as caught:
         read([str(tree / "main.d")])
-    assert "main.c" in caught.value.todo
+    assert "main.css" in caught.value.todo
 
 
 def test_missing_folder_is_said(tree):
@@ -119,9 +119,9 @@ def test_input_bytes_is_what_reading_counts(tree):
 def test_what_is_left_out_is_named(tree):
     report = ReadReport()
     list(read([str(tree)], report=report))
-    assert report.names["unsupported"] == [str(tree / "main.c")]
+    assert report.names["unsupported"] == [str(tree / "main.css")]
     assert report.names["hidden"] == [str(tree / ".hidden.txt"), str(tree / "sub/.secret")]
-    assert f"1 of other formats ({tree}/main.c)" in report.summary()
+    assert f"1 of other formats ({tree}/main.css)" in report.summary()
 
 
 def test_of_many_the_first_three_are_named(tmp_path):

@@ -127,7 +127,8 @@ def add(
         return
     started, report = time.perf_counter(), context.report
     with to_fill(path, encoder, chunk_tokens, overlap) as opened, bar("Indexing", inputs, report, selection) as drawn:
-        found = find_again(opened, inputs, selection, report, allow_empty=delete_missing and yes)
+        emptied = delete_missing and yes and not selection.include and not selection.exclude
+        found = find_again(opened, inputs, selection, report, allow_empty=emptied)
         documents = read_sources_of(found, context)
         if unsure:
             documents = index_vectors.looked_at(documents)

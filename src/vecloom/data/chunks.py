@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from vecloom.data.fields import clean
-from vecloom.data.formats import Markup, format_of
+from vecloom.data.formats import Markup, markup_of
 from vecloom.data.headings import heading_paths, markdown_headings, path_at, rst_headings
 from vecloom.data.heads import MAX_CHARS_PER_TOKEN, fitted
 from vecloom.data.records import Chunk, Document, joined_head
@@ -161,12 +161,6 @@ def _blocks(text: str) -> Iterator[tuple[int, str]]:
 
 
 @lru_cache(maxsize=1024)
-def markup_of(source: str) -> Markup:
-    """What headings look like in the text of documents from this file."""
-    form = format_of(source)
-    return form.markup if form else "none"
-
-
 def _headings(markup: Markup, text: str) -> Iterator[Any]:
     if markup == "markdown":
         return markdown_headings(text)

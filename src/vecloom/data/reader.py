@@ -11,7 +11,8 @@ from itertools import chain
 from vecloom.data.context import Context, Source, open_bytes
 from vecloom.data.decoding import numbered_lines
 from vecloom.data.fields import FieldMap
-from vecloom.data.formats import FORMATS, format_of, json_lines
+from vecloom.data.formats import FORMATS, MANUAL, format_of, json_lines
+from vecloom.data.formats.manual import is_manual
 from vecloom.data.names import STDIN
 from vecloom.data.records import Document
 from vecloom.data.report import ReadReport
@@ -88,7 +89,7 @@ def _read_file(source: Source, context: Context) -> Iterator[Document]:
     if source.path.stat().st_size == 0:
         context.report.empty_files += 1
         return
-    form = format_of(source.name) or FORMATS[".txt"]
+    form = format_of(source.name) or (MANUAL if is_manual(source.name) else FORMATS[".txt"])
     always = form.records or context.lines
     if context.vectors is not None and not form.columns:
         _refuse_vectors(source, context)

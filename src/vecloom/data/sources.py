@@ -14,6 +14,7 @@ from typing import TypeAlias
 from vecloom.data.context import Source
 from vecloom.data.decoding import SNIFF, is_binary
 from vecloom.data.formats import FORMATS, format_of, maildir_part, mbox
+from vecloom.data.formats.manual import is_manual
 from vecloom.data.names import STDIN, file_of, given_file, normal, shown
 from vecloom.data.prose import is_prose
 from vecloom.data.report import ReadReport
@@ -168,6 +169,8 @@ def _some(sources: Iterator[Source], name: str, report: ReadReport, allow_empty:
         counts = {kind: report.left_out[kind] - before[kind] for kind in before}
         seen = report.listed(counts, names=False) or "it is empty"
         what = f"{shown(name)!r} holds no file that can be read ({seen})."
+        if counts.get("excluded"):
+            raise DataError(what, "Check --include and --exclude: they let no file through.")
         raise DataError(what, f"These formats are read: {KINDS}.")
 
 
@@ -305,8 +308,8 @@ def _between(folder: str, path: str) -> Iterator[str]:
 
 
 def _reads_as_text(path: str) -> bool:
-    """Whether a file of unknown format is a folder of mails (Thunderbird gives these no suffix), or prose."""
-    return mbox.is_mbox(_head(path)) or is_prose(path)
+    """Whether a file of unknown format is a folder of mails (Thunderbird gives these no suffix), a manual page, or prose."""
+    return mbox.is_mbox(_head(path)) or is_manual(path) or is_prose(path)
 
 
 def _is_maildir(folder: str) -> bool:

@@ -16,6 +16,7 @@ from vecloom.data.formats import (
     json_file,
     json_lines,
     mail,
+    manual,
     markup,
     mbox,
     notebook,
@@ -23,6 +24,7 @@ from vecloom.data.formats import (
     parquet,
     pdf,
     plain,
+    program,
     python,
     rich_text,
     sheets,
@@ -81,6 +83,9 @@ FORMATS: dict[str, Format] = {
     ".tsv": Format(delimited.read, packed=True, records=True, columns=True),
     ".parquet": Format(parquet.read, records=True, columns=True),
 }
+FORMATS |= {suffix: Format(program.read) for suffix in program.SUFFIXES}
+MANUAL = Format(manual.read, markup="rst")
+"""Manual pages, which have a section for a suffix (``ls.1.gz``): they are told by their content."""
 PACKED = (".gz", ".zst")
 _MAILDIR = re.compile(r"\d{6,}[._]")  # such names begin with the second of delivery
 
@@ -89,6 +94,12 @@ def maildir_part(path: Path) -> str:
     """The part of a Maildir that a mail is in: cur, new or tmp (half delivered); "" if it does not look like one."""
     part = path.parent.name
     return part if part in ("cur", "new", "tmp") and _MAILDIR.match(path.name) else ""
+
+
+def markup_of(name: str) -> Markup:
+    """What headings look like in the text of a file's documents, by the file's name."""
+    form = format_of(name) or (MANUAL if manual.is_called_so(name) else None)
+    return form.markup if form else "none"
 
 
 def format_of(name: str) -> Format | None:
