@@ -26,7 +26,7 @@ CODE = frozenset(
     )
     for name in line.split()
 )
-"""Suffixes of programs and settings: their comments may be prose, the rest is not. Programs that have a reader do not come here."""
+"""Suffixes of programs and settings: their comments may be prose, the rest is not. Most programs have a reader of their own."""
 
 
 def is_prose(path: str) -> bool:
