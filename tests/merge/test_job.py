@@ -313,3 +313,13 @@ def test_a_file_that_is_none_is_refused(content, tmp_path):
     (tmp_path / "x.safetensors").write_bytes(content)
     with pytest.raises(ModelError, match="cannot be read"):
         read_entries(tmp_path / "x.safetensors")
+
+
+def test_nothing_is_written_into_a_model_that_was_named_by_a_name(family, tmp_path, monkeypatch):
+    base, tuned = family
+    copies = {name: shutil.copytree(path, tmp_path / name) for name, path in zip(("one", "two"), tuned, strict=False)}
+    monkeypatch.setattr("vecloom.merge.directory.resolve", lambda name: copies.get(name, base))
+    before = sorted(path.name for path in copies["one"].iterdir())
+    with pytest.raises(UsageError, match="lies within the input"):
+        merge.run(merge.Recipe("linear", ("one", "two"), "base"), copies["one"] / "out")
+    assert sorted(path.name for path in copies["one"].iterdir()) == before

@@ -11,6 +11,7 @@ from typing import Any
 
 from vecloom.errors import ModelError, from_os_error
 from vecloom.files import atomic_folder
+from vecloom.outputs import check_apart
 from vecloom.runtime.directory import ModelSpec
 
 _LEFT_OUT = {"onnx", "openvino", ".git", ".gitattributes", "training_args.bin", "optimizer.pt", "README.md"}
@@ -22,8 +23,10 @@ def changed_copy(source: Path, target: Path) -> Iterator[Path]:
     """Yield a copy of a model directory that takes the place of ``target`` when the block ends well.
 
     Raises:
+        UsageError: the target is, holds or lies within the source, which may have been named by a name.
         OutputError: the disk is full, read-only, ...
     """
+    check_apart(target, [source])
     try:
         with atomic_folder(target) as made:
             for path in sorted(source.rglob("*")):

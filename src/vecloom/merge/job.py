@@ -100,6 +100,9 @@ def run(
     check_output(target, overwrite=overwrite)
     check_apart(target, [*recipe.models, *([recipe.base] if recipe.base is not None else []), *recipe.probe])
     inputs = open_inputs(recipe, device)
+    check_apart(
+        target, [model.path for model in (*inputs.models, *([inputs.base] if inputs.base else []))]
+    )  # by name too
     options = bind(recipe, layer_count(inputs.models[0].tensors)) | data_options(recipe, inputs, device, data)
     with ThreadPoolExecutor(1) as pool:
         digests = start_digests(pool, inputs)

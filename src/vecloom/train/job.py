@@ -15,6 +15,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+from vecloom.encoders.resolve import resolve
 from vecloom.errors import MissingExtraError, VecloomError
 from vecloom.outputs import check_apart
 from vecloom.train.recipe import Recipe, check_named, checked_options
@@ -64,6 +65,7 @@ def run(
     folder = RunFolder(recipe.output)
     with _quiet(), folder.locked() if rank() == 0 else contextlib.nullcontext():
         session = Session(recipe, folder)
+        check_apart(recipe.output, [resolve(recipe.model)])  # a model that was named by a name has a folder too
         session.claim(resume=resume)
         done = folder.read("finished.json")
         if done is not None and folder.output.is_dir():
