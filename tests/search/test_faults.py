@@ -68,7 +68,7 @@ def test_a_kill_loses_nothing_that_was_reported_and_a_rerun_completes(tmp_path, 
         done = 0 if not reported else 150 if reported[-1] == "end" else int(reported[-1])
         rows = everything(path)
         new = {row["document_id"] for row in rows if row[schema.HASH] in hashes}
-        assert new >= {f"d{n}" for n in range(done)}
+        assert len(new) >= done  # not the first ones: documents that change are written after those that are new
         assert [row for row in rows if row["document_id"] in new] == [
             row for row in uninterrupted if row["document_id"] in new
         ]
@@ -130,7 +130,7 @@ def test_a_lock_that_a_dead_process_left_does_not_hold(index):
 def test_what_is_no_index_says_how_to_make_one(tmp_path, make):
     path = tmp_path / "none"
     make(path)
-    with pytest.raises(StoreError, match=r"vecloom index INPUT\.\.\. -i"):
+    with pytest.raises(StoreError, match=r"vecloom index \S+ -i"):
         Index.open(path)
 
 
