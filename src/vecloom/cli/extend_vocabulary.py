@@ -87,11 +87,13 @@ def vocabulary(
 def explained(plan: Resized) -> dict[str, Any]:
     """What would be done."""
     words = [f"{word.text} ({word.count:,} times, {word.pieces} pieces)" for word in plan.words[:_SHOWN]]
+    saved = {"saved": f"{show.count(plan.saved, 'token')} of the corpus, as both tokenizers cut it"} if words else {}
     return {
         "model": plan.opened.name,
         "tokens": f"{len(plan.opened.tokenizer.get_vocab()):,} now, {len(plan.tokenizer.get_vocab()):,} then",
         "removed": f"{plan.removed:,}",
         "added": f"{len(plan.words):,}",
+        **saved,
         "first words": ", ".join(words) or "none",
     }
 
@@ -106,6 +108,7 @@ def sentence(summary: VocabularySummary) -> str:
     if summary.added:
         more = ", ..." if len(summary.added) > _SHOWN else ""
         lines.append(f"Added: {', '.join(summary.added[:_SHOWN])}{more}")
+        lines.append(f"They save {show.count(summary.saved, 'token')} in the corpus.")
     if summary.per_text:
         before, after = summary.per_text
         lines.append(

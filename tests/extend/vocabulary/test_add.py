@@ -1,3 +1,4 @@
+import json
 import re
 
 import numpy as np
@@ -8,9 +9,10 @@ from tests.extend.vocabulary import kinds, models
 
 import vecloom as vl
 from vecloom.errors import DataError
-from vecloom.extend.vocabulary.add import frequent_words, with_words
+from vecloom.extend.vocabulary.add import frequent_words, savings, with_words
 from vecloom.extend.vocabulary.resize import resize_vocabulary
 from vecloom.extend.vocabulary.transfer import open_model
+from vecloom.text import words as words_of
 
 CORPUS = ["The aileron and the aileron of a fuselage", "aileron, Fuselage; dihedral"] * 5
 NEW = ["aileron", "fuselage"]
@@ -32,6 +34,107 @@ def test_words_that_save_most_come_first():
         ("aileron", 15, 3, 30), ("fuselage", 10, 2, 10),
     ]  # fmt: skip
     assert [word.text for word in frequent_words(tokenizer, CORPUS, 1)] == ["aileron"]
+
+
+PIECES = [
+    "[UNK]",
+    "ail",
+    "##er",
+    "##on",
+    "the",
+    "हि",
+    "##न्दी",
+    "##न्",
+    "में",
+    "我",
+    "爱",
+    "东",
+    "京",
+    "看",
+    "去",
+    "塔",
+    "##s",
+    "'",
+    "doesn",
+]
+MIXED = ["the aileron हिन्दी में"] * 5 + ["我爱东京", "看东京", "去东京", "看东京塔", "东京的塔", "ailerons हिन"]
+
+
+def test_what_is_promised_is_what_the_new_tokenizer_saves():
+    tokenizer = kinds.by_hand({piece: number for number, piece in enumerate(PIECES)}, strip_accents=False)
+    found = frequent_words(tokenizer, MIXED, 9)
+    # ailerons keeps its four pieces; हिन्दी is never cut before a vowel sign; 东京 is in five runs, in two pieces
+    assert [(word.text, word.count, word.pieces, word.saved) for word in found] == [
+        ("aileron", 5, 3, 10), ("हिन्दी", 5, 2, 5), ("东京", 5, 2, 5),
+    ]  # fmt: skip
+    assert tokens(tokenizer, MIXED) - tokens(with_words(tokenizer, [word.text for word in found]), MIXED) == 20
+
+
+def tokens(tokenizer, texts):
+    return sum(len(tokenizer.encode(text, add_special_tokens=False).ids) for text in texts)
+
+
+HINDI = ["हिन्दी में विश्वविद्यालय की किताबें हैं, विश्वविद्यालय।", "विश्वविद्यालय की हिन्दी किताबें"] * 6
+CHINESE = ["我爱东京塔，东京塔很高。", "去东京塔看大学", "大学在东京", "大学生在大学"] * 4
+ENGLISH = ["It doesn't: snake_case, aileron_2 (aileron). Ailerons!", "an aileron, the flow's aileron; A350s"] * 6
+
+
+@pytest.mark.parametrize("kind", ["byte-level", "wordpiece", "unigram", "sentencepiece-bpe", "marked-bpe"])
+@pytest.mark.parametrize("texts", [HINDI, CHINESE, ENGLISH, [*HINDI, *CHINESE, *ENGLISH]])
+@pytest.mark.parametrize("number", [1, 4, 50])
+def test_the_promise_holds_for_every_kind_and_no_word_is_a_fragment(kind, texts, number):
+    tokenizer = KNOWING[kind]
+    found = frequent_words(tokenizer, texts, number)
+    larger = with_words(tokenizer, [word.text for word in found])
+    assert sum(word.saved for word in found) == tokens(tokenizer, texts) - tokens(larger, texts) > 0
+    written = {word.lower() for text in texts for word in words_of(text)}
+    runs = [word for word in written if word > "\u2e80"]
+    for word in found:
+        assert word.text.lower() in written or any(word.text in run for run in runs)
+        assert word.text not in {"doesn", "snake", "case"}
+
+
+def knowing(kind):
+    """A tokenizer with all letters of the texts, which knows few of their words."""
+    spelled = sorted({letter for text in [*HINDI, *CHINESE, *ENGLISH] for letter in text if not letter.isspace()})
+    made = kinds.KINDS[kind]()
+    if kind == "byte-level":
+        return made
+    rules = json.loads(made.to_str())
+    if kind == "wordpiece":
+        rules["normalizer"].update(strip_accents=False)
+    known = rules["model"]["vocab"]
+    for letter in spelled:
+        for piece in [letter, "##" + letter] if kind in ("wordpiece", "marked-bpe") else [letter]:
+            if kind == "unigram" and piece not in [row[0] for row in known]:
+                known.append([piece, -12.0])
+            elif kind != "unigram":
+                known.setdefault(piece, len(known))
+    return type(made).from_str(json.dumps(rules))
+
+
+KNOWING = {kind: knowing(kind) for kind in sorted(set(kinds.KINDS) - {"word-level"})}
+
+
+def test_an_uncased_tokenizer_that_drops_vowel_signs_is_given_the_whole_word():
+    pieces = ["[UNK]", "ह", "##िन", "##न", "##द", "##िद", "##ी", "ि"]
+    tokenizer = kinds.by_hand({piece: number for number, piece in enumerate(pieces)})
+    found = frequent_words(tokenizer, ["हिन्दी"] * 5, 1)
+    assert found[0].text == "हिन्दी"
+    assert found[0].saved == tokens(tokenizer, ["हिन्दी"] * 5) - 5
+
+
+def test_a_run_is_not_offered_where_it_would_lose_a_mark():
+    tokenizer = KNOWING["byte-level"]
+    assert [word.text for word in frequent_words(tokenizer, ["มาดี"] * 5, 5)] == ["มาดี"]
+    with pytest.raises(DataError):
+        frequent_words(tokenizer, ["มาดี"] * 5 + ["มาดี้"], 5)
+
+
+def test_savings_are_counted_by_tokenising_twice():
+    tokenizer = kinds.by_hand({"[UNK]": 0, "ail": 1, "##er": 2, "##on": 3, "the": 4})
+    larger = with_words(tokenizer, ["aileron"])
+    assert savings(tokenizer, larger, ["aileron"], ["the aileron the aileron", "the"]) == {"aileron": (2, 4)}
 
 
 def test_words_that_are_whole_or_rare_are_none():

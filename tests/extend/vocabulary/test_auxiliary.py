@@ -76,6 +76,13 @@ def test_words_are_counted_and_rare_ones_left_out():
     assert dict(zip(found.words, found.counts.tolist(), strict=True)) == {"the": 2, "wing": 2}
 
 
+def test_words_keep_their_vowel_signs_and_runs_fall_into_what_comes_again():
+    texts = ["हिन्दी में, हिन्दी में", "东京塔", "看东京塔", "去东京塔看"]
+    found = word_vectors(texts, 4)
+    # 看 and 去 are no pieces that come again: single letters; 去 occurs once
+    assert dict(zip(found.words, found.counts.tolist(), strict=True)) == {"हिन्दी": 2, "में": 2, "东京塔": 3, "看": 2}
+
+
 def test_a_subword_is_the_mean_of_its_words_by_their_counts():
     surfaces = Surfaces(kinds.by_hand({"[UNK]": 0, "un": 1, "##happy": 2, "happy": 3, "cat": 4}))
     words = WordVectors(("unhappy", "un", "happy"), np.array([[1, 0], [0, 1], [5, 5]], np.float32), np.array([3, 1, 1]))

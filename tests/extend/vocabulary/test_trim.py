@@ -80,23 +80,72 @@ def test_a_script_is_kept_whole():
     tokenizer = kinds.by_hand(words, handle_chinese_chars=False)
     assert tokens_to_keep(tokenizer, [], scripts=["cyrillic"]) == {"[UNK]", "жук", "7"}
     assert tokens_to_keep(tokenizer, [], scripts=["Latin"]) == {"[UNK]", "wing", "##ing", "7"}
-    with pytest.raises(UsageError, match=r"script 'klingon'.*cjk, cyrillic, latin"):
+    with pytest.raises(UsageError, match=r"script 'klingon'.*cyrillic, han, latin"):
         tokens_to_keep(tokenizer, [], scripts=["klingon"])
 
 
 def test_scripts_by_name():
     named = {
-        "a": "LATIN",
-        "ж": "CYRILLIC",
-        "λ": "GREEK",
-        "東": "CJK",
-        "한": "HANGUL",
-        "あ": "HIRAGANA",
+        "a": "latin",
+        "Ａ": "latin",
+        "ж": "cyrillic",
+        "λ": "greek",
+        "東": "han",
+        "々": "han",
+        "한": "hangul",
+        "あ": "hiragana",
+        "ｱ": "katakana",
+        "ー": "",  # of hiragana and katakana
         "7": "",
         "!": "",
     }
     assert {letter: script_of(letter) for letter in named} == named
-    assert scripts_in(["a" * 300 + "λ", "ж" * 20]) == {"LATIN", "CYRILLIC"}  # one letter in 321 is a quotation
+    assert scripts_in(["a" * 300 + "λ", "ж" * 20]) == {"latin", "cyrillic"}  # one letter in 321 is a quotation
+
+
+SHARED = ["2024", "...", "！", "。", "\u200d", "\u200c"]
+OF_SCRIPTS = {
+    "latin": ["wing", "Ａｂ", "ﬁ", "e\u0301", "it's", "ª"],
+    "cyrillic": ["жук", "и\u0306"],
+    "han": ["東京", "人々", "〻", "〆", "東・京"],
+    "hiragana": ["ひら", "こゝ", "らーめん", "か\u3099"],
+    "katakana": ["カナ", "ー", "ヽ", "ヾ", "ｱﾞ", "ｰ", "ﾊﾟ"],
+    "hangul": ["한국", "ﾡ"],
+    "devanagari": ["हिन्दी", "क्\u200dष", "१२", "ॐ", "है।"],
+    "arabic": ["كتاب", "كِتَاب", "می\u200cخواهم", "٣", "كـ", "ﷺ"],
+    "hebrew": ["שלום", "שָׁלוֹם"],
+    "thai": ["ไทย", "ที่", "ๆ", "๑"],
+    "bengali": ["বাংলা", "১"],
+}
+BY_SCRIPT = {
+    token: number
+    for number, token in enumerate(["[UNK]", *SHARED, *(word for words in OF_SCRIPTS.values() for word in words)])
+}
+
+
+@pytest.mark.parametrize("script", OF_SCRIPTS)
+def test_a_script_has_more_than_letters(script):
+    tokenizer = kinds.by_hand(BY_SCRIPT, handle_chinese_chars=False, strip_accents=False, lowercase=False)
+    kept = tokens_to_keep(tokenizer, [], scripts=[script])
+    assert kept >= {*SHARED, *OF_SCRIPTS[script]}
+    others = {word for other, words in OF_SCRIPTS.items() if other != script for word in words}
+    also = {"ー": {"hiragana"}, "ｰ": {"hiragana"}}  # the length mark is of both kana
+    assert {word for word in kept & others if script not in also.get(word, ())} == set()
+
+
+def test_a_language_of_several_scripts_has_a_name():
+    tokenizer = kinds.by_hand(BY_SCRIPT, handle_chinese_chars=False, strip_accents=False, lowercase=False)
+    wanted = {*OF_SCRIPTS["han"], *OF_SCRIPTS["hiragana"], *OF_SCRIPTS["katakana"]}
+    kept = tokens_to_keep(tokenizer, [], scripts=["Japanese"])
+    assert kept >= wanted
+    assert not kept & {*OF_SCRIPTS["hangul"], *OF_SCRIPTS["latin"]}
+    assert tokens_to_keep(tokenizer, [], scripts=["cjk"]) == tokens_to_keep(tokenizer, [], scripts=["han"])
+
+
+def test_marks_of_the_corpuss_scripts_stay_single():
+    tokens = ["[UNK]", "か", "ー", "ゝ", "##\u3099", "々", "ｱ", "##ि"]
+    kept = tokens_to_keep(kinds.by_hand({token: number for number, token in enumerate(tokens)}), ["か"])
+    assert kept == {"[UNK]", "か", "ー", "ゝ", "##\u3099"}
 
 
 def test_rare_tokens_go_where_they_have_to_occur_often():

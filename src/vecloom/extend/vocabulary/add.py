@@ -1,28 +1,38 @@
 """A larger vocabulary: a corpus's frequent words that the tokenizer cuts into pieces, each as one token.
 
-A word saves ``count * (pieces - 1)`` tokens; those that save most are added, each with the mean of its pieces' rows
-(Gee et al. 2022, arXiv:2402.09977, section 3). They are added as whole words beside the model's vocabulary, so a text without any
-of them is cut, and embedded, exactly as before; a WordPiece model that got them as ordinary tokens would also find them as
-beginnings of longer words, with a row that was never trained for that.
+Those that save most tokens are added, each with the mean of its pieces' rows (Gee et al. 2022, arXiv:2402.09977, section 3).
+Words are ``vecloom.text``'s: vowel signs belong to them. In scripts without blanks a word is a run of two to six letters that
+occurs again and again and is not just part of a longer one (``vecloom.text.repeats``).
+
+What a word saves is not estimated from its count and its pieces: the corpus is tokenised with and without it (``savings``). An
+estimate misses what is around a word; what follows it may need a token more.
+
+Words are added as whole words beside the model's vocabulary, so a text without any of them is cut, and embedded, exactly as
+before; a WordPiece model that got them as ordinary tokens would also find them as beginnings of longer words, with a row that was
+never trained for that. A run of a script without blanks is found inside longer runs, as nothing shows its borders.
 """
 
 from __future__ import annotations
 
-import re
+from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from vecloom.errors import DataError
 from vecloom.extend.vocabulary.rules import built, rules_of
 from vecloom.extend.vocabulary.surfaces import Surfaces
+from vecloom.text import is_unspaced, letters, repeats, spans
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 LEAST = 5  # a rarer word's row would never be trained
-_WORD = re.compile(r"[^\W\d_]{3,}")
+SHORTEST = 3  # letters of a word in a script with blanks
+_POOL = 2  # times as many words are tried as are wanted
+_BATCH = 1000
+_APOSTROPHES = ("'", "’")
 
 
 @dataclass(frozen=True)
@@ -30,19 +40,16 @@ class Word:
     """A word to add.
 
     Attributes:
-        text: as the tokenizer's normaliser writes it.
-        count: how often it occurs.
-        pieces: how many tokens it is cut into.
+        text: as it is written, in small letters where the tokenizer lowers.
+        count: how often the new tokenizer finds it in the corpus.
+        pieces: how many tokens it is cut into without.
+        saved: tokens that it saves in the corpus; over all words these add up to what the new tokenizer saves.
     """
 
     text: str
     count: int
     pieces: int
-
-    @property
-    def saved(self) -> int:
-        """Tokens that it saves in the corpus."""
-        return self.count * (self.pieces - 1)
+    saved: int
 
 
 def frequent_words(tokenizer: Tokenizer, texts: Iterable[str], number: int, *, least: int = LEAST) -> list[Word]:
@@ -55,22 +62,57 @@ def frequent_words(tokenizer: Tokenizer, texts: Iterable[str], number: int, *, l
         least: how often a word has to occur.
 
     Raises:
-        DataError: no word occurs so often in more than one piece.
+        DataError: no word that is cut into pieces occurs so often, or none saves a token.
     """
-    surfaces = Surfaces(tokenizer)
-    counted: Counter[str] = Counter()
-    for text in texts:
-        counted.update(_WORD.findall(_normal(tokenizer, text)))
-    offered = []
-    for text, count in counted.items():
-        pieces = surfaces.cut(b" " + text.encode()) if count >= least else ()
-        if len(pieces) > 1 and surfaces.unknown not in pieces:
-            offered.append(Word(text, count, len(pieces)))
-    if not offered:
-        raise DataError(
-            f"No word that is cut into pieces occurs {least} times.", "Give a larger corpus, or a lower --least."
-        )
-    return sorted(offered, key=lambda word: (-word.saved, word.text))[:number]
+    corpus = list(texts)
+    pieces = _candidates(tokenizer, corpus, least)
+    found = list(pieces)[: _POOL * number]
+    while found:
+        measured = [
+            Word(text, count, pieces[text], saved)
+            for text, (count, saved) in savings(tokenizer, with_words(tokenizer, found), found, corpus).items()
+        ]
+        measured.sort(key=lambda word: (-word.saved, word.text))
+        good = [word for word in measured if word.count >= least and word.saved > 0][:number]
+        if len(good) == len(found):
+            return good
+        found = [word.text for word in good]  # measured again: what others took falls to these
+    raise DataError(
+        f"No word that is cut into pieces occurs {least} times.", "Give a larger corpus, or a lower --least."
+    )
+
+
+def savings(
+    before: Tokenizer, after: Tokenizer, words: Sequence[str], texts: Sequence[str]
+) -> dict[str, tuple[int, int]]:
+    """How often each word is a token of its own in texts, and how many tokens that saves, by tokenising them twice.
+
+    Args:
+        before: the tokenizer without the words.
+        after: the same with them.
+        words: that ``after`` has as tokens.
+        texts: any.
+
+    Returns:
+        word -> count and saved tokens. A token that is saved, or needed more, between two words counts for the first.
+    """
+    before, after = built(rules_of(before)), built(rules_of(after))
+    vocabulary = after.get_vocab()
+    ids = {vocabulary[word]: word for word in words}
+    counts: Counter[str] = Counter()
+    saved: Counter[str] = Counter()
+    for start in range(0, len(texts), _BATCH):
+        batch = list(texts[start : start + _BATCH])
+        sides = (side.encode_batch(batch, add_special_tokens=False) for side in (before, after))
+        for old, new in zip(*sides, strict=True):
+            places = [place for place, number in enumerate(new.ids) if number in ids]
+            owners = [ids[new.ids[place]] for place in places]
+            counts.update(owners)
+            starts = [new.offsets[place][0] for place in places]
+            for encoding, sign in ((old, 1), (new, -1)) if owners else ():
+                for first, _ in encoding.offsets:
+                    saved[owners[max(0, bisect_right(starts, first) - 1)]] += sign
+    return {word: (counts[word], saved[word]) for word in words}
 
 
 def with_words(tokenizer: Tokenizer, words: Sequence[str]) -> Tokenizer:
@@ -78,13 +120,71 @@ def with_words(tokenizer: Tokenizer, words: Sequence[str]) -> Tokenizer:
     from tokenizers import AddedToken
 
     made = built(rules_of(tokenizer))
-    spaced = Surfaces(tokenizer).scheme in ("byte-level", "metaspace")  # there a space belongs to the word behind it
+    spaced = _takes_spaces(Surfaces(tokenizer))
     normalized = tokenizer.normalizer is not None and not spaced
-    made.add_tokens([AddedToken(word, single_word=True, lstrip=spaced, normalized=normalized) for word in words])
+    added = []
+    for word in words:
+        whole = not is_unspaced(word)  # a run's neighbours are letters, too
+        added.append(AddedToken(word, single_word=whole, lstrip=spaced and whole, normalized=normalized))
+    made.add_tokens(added)
     return made
 
 
-def _normal(tokenizer: Tokenizer, text: str) -> str:
-    if tokenizer.normalizer is None:
-        return text
-    return str(tokenizer.normalizer.normalize_str(text)).replace("▁", " ")
+def _candidates(tokenizer: Tokenizer, texts: Sequence[str], least: int) -> dict[str, int]:
+    """Words that are cut into pieces -> how many; those that seem to save most come first."""
+    surfaces = Surfaces(tokenizer)
+    lowers = None if _takes_spaces(surfaces) else tokenizer.normalizer
+    written = Counter(word for text in texts for word in _whole_words(text))
+    runs = [text[start:end] for text in texts for start, end in spans(text) if is_unspaced(text[start:end])]
+    written.update({run: count for run, count in repeats(runs).items() if count >= least})
+    counted, spelled = _by_normal_form(written, lowers)
+    pieces: dict[str, int] = {}
+    for normal, count in sorted(counted.items()):
+        word = spelled[normal]
+        if count < least or word in surfaces.ids:  # it would share that token's row
+            continue
+        cut = surfaces.cut(b" " * (not is_unspaced(word)) + word.encode())
+        if len(cut) > 1 and surfaces.unknown not in cut:
+            pieces[word] = len(cut)
+            counted[word] = count
+    best = sorted(pieces, key=lambda word: -counted[word] * (pieces[word] - 1))
+    joined = "\n".join(runs)
+    return {word: pieces[word] for word in best if not (is_unspaced(word) and _loses_a_mark(word, joined))}
+
+
+def _whole_words(text: str) -> Iterator[str]:
+    """Words of scripts with blanks, without those with digits and those that an apostrophe or underscore goes on with."""
+    for start, end in spans(text):
+        word = text[start:end]
+        if is_unspaced(word) or letters(word) < SHORTEST or any(letter.isdigit() for letter in word):
+            continue
+        behind = text[end : end + 2]
+        goes_on = behind.startswith(_APOSTROPHES) and behind[1:].isalpha()  # doesn't, aujourd'hui
+        if not goes_on and not behind.startswith("_") and text[start - 1 : start] != "_":
+            yield word
+
+
+def _by_normal_form(written: Counter[str], normalizer: Any) -> tuple[Counter[str], dict[str, str]]:
+    """How often each normal form occurs, and its commonest spelling, in small letters where these have the same form."""
+    counted: Counter[str] = Counter()
+    spelled: dict[str, str] = {}
+    for word, count in sorted(written.items(), key=lambda item: (-item[1], item[0])):
+        normal = word if normalizer is None else str(normalizer.normalize_str(word))
+        if normal.strip():
+            counted[normal] += count
+            small = word.lower()
+            same = normalizer is not None and str(normalizer.normalize_str(small)) == normal
+            spelled.setdefault(normal, small if same else word)
+    return counted, spelled
+
+
+def _loses_a_mark(run: str, joined: str) -> bool:
+    """Whether a run of letters is found where a mark of its last letter follows."""
+    import regex
+
+    return regex.search(regex.escape(run) + r"\p{M}", joined) is not None
+
+
+def _takes_spaces(surfaces: Surfaces) -> bool:
+    """Whether a space belongs to the word behind it; then words are found in the text as it is written."""
+    return surfaces.scheme in ("byte-level", "metaspace")

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -21,6 +21,9 @@ import numpy as np
 
 from vecloom.encoders.protocol import Vectors
 from vecloom.errors import DataError
+from vecloom.text import is_unspaced, repeats, spans
+from vecloom.text.repeats import LONGEST
+from vecloom.text.words import clusters
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -31,7 +34,6 @@ WINDOW = 5  # word2vec
 SMOOTHING = 0.75  # word2vec, for contexts
 RAREST = 2  # a unit seen once has the contexts of chance
 MOST_WORDS = 100_000
-_WORD = re.compile(r"\w+|[^\w\s]")
 _BLANKS = re.compile("[ \t]+")  # no others: words may hold a no-break space
 _CHUNK = 1 << 20
 _SWEEPS = 6  # power iterations of the decomposition; more change nothing in the third digit
@@ -70,14 +72,41 @@ def token_vectors(tokenizer: Tokenizer, texts: Sequence[str], dimensions: int, s
 
 
 def word_vectors(texts: Iterable[str], dimensions: int, seed: int = 0) -> WordVectors:
-    """Learn vectors of the words in texts, the most frequent 100,000 of them that occur twice."""
-    cut = [_WORD.findall(text) for text in texts]
+    """Learn vectors of the words in texts, the most frequent 100,000 of them that occur twice.
+
+    Words are ``vecloom.text``'s; each mark of punctuation is one, too. A run of a script without blanks is cut into the longest
+    pieces that occur again and again, and single letters.
+    """
+    corpus = list(texts)
+    runs = (text[start:end] for text in corpus for start, end in spans(text))
+    known = repeats([run for run in runs if is_unspaced(run)])
+    cut = [list(_units(text, known)) for text in corpus]
     counted = Counter(word for words in cut for word in words)
     kept = [word for word, count in counted.most_common(MOST_WORDS) if count >= RAREST]
     numbers = {word: number for number, word in enumerate(kept)}
     sequences = [[numbers[word] for word in words if word in numbers] for words in cut]
     vectors = learn(sequences, len(kept), dimensions, seed)
     return WordVectors(tuple(kept), vectors, np.array([counted[word] for word in kept], float))
+
+
+def _units(text: str, known: Container[str]) -> Iterator[str]:
+    last = 0
+    for start, end in [*spans(text), (len(text), len(text))]:
+        yield from "".join(text[last:start].split())
+        word = text[start:end]
+        yield from _pieces(word, known) if is_unspaced(word) else [word] * bool(word)
+        last = end
+
+
+def _pieces(run: str, known: Container[str]) -> Iterator[str]:
+    """The longest known pieces of a run, from the left, and single letters with their marks."""
+    parts = clusters(run)
+    start = 0
+    while start < len(parts):
+        ends = range(min(len(parts), start + LONGEST), start + 1, -1)
+        end = next((end for end in ends if "".join(parts[start:end]) in known), start + 1)
+        yield "".join(parts[start:end])
+        start = end
 
 
 def read_vectors(path: str | PathLike[str]) -> WordVectors:

@@ -34,6 +34,7 @@ class VocabularySummary:
         tokens_after: size of the new one.
         removed: tokens that are gone.
         added: words that are new, the one that saves most first.
+        saved: tokens that these save in the whole corpus, as both tokenizers cut it.
         per_text: tokens of a text of the corpus, before and after; empty without a corpus.
         parameters: numbers in the tables of the new model, less those of the old.
         seconds: it took.
@@ -45,6 +46,7 @@ class VocabularySummary:
     tokens_after: int
     removed: int
     added: tuple[str, ...]
+    saved: int
     per_text: tuple[float, float] | tuple[()]
     parameters: int
     seconds: float
@@ -69,6 +71,11 @@ class Resized:
     tokenizer: Tokenizer
     removed: int
     words: tuple[Word, ...]
+
+    @property
+    def saved(self) -> int:
+        """Tokens that the words save in the corpus."""
+        return sum(word.saved for word in self.words)
 
 
 def plan_resize(
@@ -145,6 +152,7 @@ def resize_vocabulary(
         tokens_after=len(rows),
         removed=plan.removed,
         added=tuple(word.text for word in plan.words),
+        saved=plan.saved,
         per_text=_per_text(texts, opened, fitted),
         parameters=(len(rows) - len(tables.rows)) * tables.rows.shape[1],
         seconds=time.perf_counter() - began,
