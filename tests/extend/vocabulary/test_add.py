@@ -131,6 +131,17 @@ def test_a_run_is_not_offered_where_it_would_lose_a_mark():
         frequent_words(tokenizer, ["มาดี"] * 5 + ["มาดี้"], 5)
 
 
+def test_a_sentence_that_is_there_often_does_not_become_a_word():
+    texts = ["我爱东京塔", "去东京大学看东京塔", "看东京塔", "拉面"] * 6
+    found = [word.text for word in frequent_words(KNOWING["byte-level"], texts, 9)]
+    assert sorted(found) == ["东京塔", "拉面"]
+
+
+def test_a_run_with_an_unknown_letter_is_not_offered():
+    tokenizer = kinds.by_hand({"[UNK]": 0, "东": 1, "京": 2})
+    assert [word.text for word in frequent_words(tokenizer, ["东京", "东京塔"] * 5, 9)] == ["东京"]
+
+
 def test_savings_are_counted_by_tokenising_twice():
     tokenizer = kinds.by_hand({"[UNK]": 0, "ail": 1, "##er": 2, "##on": 3, "the": 4})
     larger = with_words(tokenizer, ["aileron"])

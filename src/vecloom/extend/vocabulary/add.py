@@ -2,7 +2,7 @@
 
 Those that save most tokens are added, each with the mean of its pieces' rows (Gee et al. 2022, arXiv:2402.09977, section 3).
 Words are ``vecloom.text``'s: vowel signs belong to them. In scripts without blanks a word is a run of two to six letters that
-occurs again and again and is not just part of a longer one (``vecloom.text.repeats``).
+occurs in different surroundings again and again and is not just part of a longer one (``vecloom.text.repeats``).
 
 What a word saves is not estimated from its count and its pieces: the corpus is tokenised with and without it (``savings``). An
 estimate misses what is around a word; what follows it may need a token more.
@@ -24,6 +24,8 @@ from vecloom.errors import DataError
 from vecloom.extend.vocabulary.rules import built, rules_of
 from vecloom.extend.vocabulary.surfaces import Surfaces
 from vecloom.text import is_unspaced, letters, repeats, spans
+from vecloom.text.repeats import LONGEST
+from vecloom.text.words import cluster_spans
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -136,7 +138,7 @@ def _candidates(tokenizer: Tokenizer, texts: Sequence[str], least: int) -> dict[
     lowers = None if _takes_spaces(surfaces) else tokenizer.normalizer
     written = Counter(word for text in texts for word in _whole_words(text))
     runs = [text[start:end] for text in texts for start, end in spans(text) if is_unspaced(text[start:end])]
-    written.update({run: count for run, count in repeats(runs).items() if count >= least})
+    written.update(_repeated(Counter(runs)))
     counted, spelled = _by_normal_form(written, lowers)
     pieces: dict[str, int] = {}
     for normal, count in sorted(counted.items()):
@@ -144,7 +146,7 @@ def _candidates(tokenizer: Tokenizer, texts: Sequence[str], least: int) -> dict[
         if count < least or word in surfaces.ids:  # it would share that token's row
             continue
         cut = surfaces.cut(b" " * (not is_unspaced(word)) + word.encode())
-        if len(cut) > 1 and surfaces.unknown not in cut:
+        if len(cut) > 1 and surfaces.unknown not in (*cut, *tokenizer.encode(word, add_special_tokens=False).ids):
             pieces[word] = len(cut)
             counted[word] = count
     best = sorted(pieces, key=lambda word: -counted[word] * (pieces[word] - 1))
@@ -162,6 +164,27 @@ def _whole_words(text: str) -> Iterator[str]:
         goes_on = behind.startswith(_APOSTROPHES) and behind[1:].isalpha()  # doesn't, aujourd'hui
         if not goes_on and not behind.startswith("_") and text[start - 1 : start] != "_":
             yield word
+
+
+def _repeated(runs: Counter[str]) -> Counter[str]:
+    """How often each word of scripts without blanks occurs.
+
+    A sentence that is there twice shows no words, so different runs are compared. A short run in which nothing comes again is a
+    word itself.
+    """
+    known = repeats(list(runs))
+    counted: Counter[str] = Counter()
+    for run, count in runs.items():
+        found = [part for part in _parts(run) if part in known]
+        for part in found or [run] * (1 < letters(run) <= LONGEST):
+            counted[part] += count
+    return counted
+
+
+def _parts(run: str) -> Iterator[str]:
+    ends = [end for _, end in cluster_spans(run)]
+    for start, begin in enumerate([0, *ends[:-1]]):
+        yield from (run[begin:end] for end in ends[start + 1 : start + LONGEST])
 
 
 def _by_normal_form(written: Counter[str], normalizer: Any) -> tuple[Counter[str], dict[str, str]]:
