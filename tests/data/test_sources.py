@@ -164,6 +164,14 @@ def test_a_file_named_twice_is_read_once(tree):
     assert report.repeated == 4
 
 
+def test_a_folder_named_twice_is_read_once_however_it_is_spelled(tree, monkeypatch):
+    monkeypatch.chdir(tree)
+    (tree / "link").symlink_to("sub")
+    expected = ["sub/c.txt", "sub/core.txt"]
+    for again in ("sub", "sub/", "./sub", "../" + tree.name + "/sub", str(tree / "sub"), "link", "lin[k]", "sub/*"):
+        assert names(["sub", again]) == expected, again
+
+
 @pytest.mark.parametrize("link", ["a-link.txt", "z-link.txt"])
 def test_a_link_to_a_file_of_the_same_folder_is_that_file(tree, link):
     (tree / link).symlink_to("b.txt")

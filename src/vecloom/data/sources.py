@@ -78,11 +78,11 @@ def find(
         if name == STDIN:
             yield Source(STDIN)
         elif os.path.isdir(path):
-            yield from _some(finder.walk(normal(path), ""), name, report, allow_empty)
+            yield from _some(finder.walk(normal(path), ""), name, finder, allow_empty)
         elif os.path.exists(path):
             yield from finder.take(normal(path), explicit=True)
         else:
-            yield from _some(finder.matches(name), name, report, allow_empty)
+            yield from _some(finder.matches(name), name, finder, allow_empty)
 
 
 def input_bytes(inputs: Sequence[str], selection: Selection = ALL) -> int | None:
@@ -158,14 +158,14 @@ def _advice(name: str) -> str:
     return f"Did you mean {near}?" if near else "Check the spelling."
 
 
-def _some(sources: Iterator[Source], name: str, report: ReadReport, allow_empty: bool) -> Iterator[Source]:
+def _some(sources: Iterator[Source], name: str, finder: _Finder, allow_empty: bool) -> Iterator[Source]:
     """Pass sources on, and raise where there are none."""
-    before = dict(report.left_out)
+    report, before, again = finder.report, dict(finder.report.left_out), finder.again
     first = next(sources, None)
     if first is not None:
         yield first
         yield from sources
-    elif not (allow_empty or report.left_out["repeated"] > before["repeated"]):
+    elif not (allow_empty or finder.again > again or report.left_out["repeated"] > before["repeated"]):
         counts = {kind: report.left_out[kind] - before[kind] for kind in before}
         seen = report.listed(counts, names=False) or "it is empty"
         what = f"{shown(name)!r} holds no file that can be read ({seen})."
@@ -185,6 +185,7 @@ class _Finder:
         folders: the folders that were named, links resolved.
         files: names of the files that came by.
         entered: the folders that were looked into.
+        again: how many folders came by once more.
     """
 
     report: ReadReport
@@ -193,6 +194,7 @@ class _Finder:
     folders: Sequence[str]
     files: dict[Identity, str] = field(default_factory=dict)
     entered: set[Identity] = field(default_factory=set)
+    again: int = 0
 
     def matches(self, pattern: str) -> Iterator[Source]:
         """The matches of a glob; folders among them are read whole."""
@@ -218,6 +220,7 @@ class _Finder:
             return
         identity = (status.st_dev, status.st_ino)
         if identity in self.entered:
+            self.again += 1
             return
         self.entered.add(identity)
         if _lists_index(names):
