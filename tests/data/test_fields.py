@@ -60,6 +60,12 @@ def test_record_without_id_is_named_by_its_place(given):
     assert to_document({"id": given, "text": "a"}, FieldMap(), "f.csv", 12).id == "f.csv:12"
 
 
+def test_nan_is_no_text_no_title_and_no_id():
+    nan = float("nan")
+    document = to_document({"id": nan, "title": nan, "text": nan}, FieldMap(), "f.jsonl", 4)
+    assert (document.id, document.title, document.text) == ("f.jsonl:4", "", "")
+
+
 def test_null_text_is_an_empty_text_and_a_number_is_its_digits():
     assert to_document({"text": None}, FieldMap(), "f", 1).text == ""
     assert to_document({"text": 12}, FieldMap(), "f", 1).text == "12"

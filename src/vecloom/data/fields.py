@@ -160,7 +160,7 @@ def _plain(record: Mapping[str, object], name: str) -> str:
     value = record[name]
     if isinstance(value, str):
         return value
-    if value is None:
+    if value is None or (isinstance(value, float) and math.isnan(value)):  # NaN stands for a value that is missing
         return ""
     if isinstance(value, (list, dict, bytes)):
         raise BadRecordError(f"field {name!r} is {_kind(value)}, not a text.", "Name a text field with --field.")
