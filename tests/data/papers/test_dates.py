@@ -79,6 +79,7 @@ def test_a_month_is_left_out_rather_than_guessed(written, expected):
         ("Thu, 04 May 2017 24:00:00 GMT", "2017-05-05T00:00:00Z"),
         ("2017-05-04T24:00:00Z", "2017-05-05T00:00:00Z"),
         ("Thu, 04 May 2017", "2017-05-04"),
+        ("Thursday, 04-May-17 19:40:17 GMT", "2017-05-04T19:40:17Z"),  # RFC 850
         ("Thu, 04 May 2017 19:40:17 XYZ", "2017-05-04"),  # a zone that nobody knows
         ("Thu, 04 May 2017 25:40:17 GMT", "2017-05-04"),
         ("soon", ""),

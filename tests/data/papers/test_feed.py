@@ -55,6 +55,10 @@ def test_dates(take, written, expected):
     assert paper.fields["date"] == expected
 
 
+def test_seconds_since_1970_are_not_a_year_of_the_middle_ages(take):
+    assert "date" not in item(take, "<title>T</title><pubDate>1493926817</pubDate>").fields
+
+
 def test_html_becomes_text_and_words_stay_whole(take):
     paper = item(
         take,

@@ -82,7 +82,7 @@ def moment(text: str) -> str:
         return _moment(found)
     plain, shift = _without_zone(text)
     try:
-        parts = parsedate_tz(plain)
+        parts = parsedate_tz(plain) or parsedate_tz(f"{plain} GMT")  # RFC 850 wants a zone
     except (ValueError, IndexError, TypeError, OverflowError):
         parts = None
     if parts is None or ":" not in plain:

@@ -177,7 +177,9 @@ def _categories(entry: Any) -> tuple[str, ...]:
 
 def _moment(entry: Any, name: str) -> str:
     """A date of an entry; feedparser's reading where the text is of a form that only it knows."""
-    if found := moment(str(entry.get(name) or "")):
+    written = str(entry.get(name) or "")
+    found = moment(written)
+    if found or written.strip().isdecimal():  # seconds since 1970 would be years of the Middle Ages
         return found
     parsed = entry.get(f"{name}_parsed")
     try:
