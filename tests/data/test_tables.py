@@ -63,10 +63,17 @@ def test_cells_of_several_lines_are_kept_whole(inputs):
     assert [document.position for document in documents] == [2, 6, 8]
 
 
+def test_lines_may_end_with_carriage_returns_alone(inputs):
+    assert texts(inputs.read("a.csv", 'id,text\r1,one\r2,"two\rlines"\r')) == ["one", "two\nlines"]
+    with pytest.raises(DataError, match="line 3: "):
+        inputs.read("a.csv", "id,text\r1,one\r2,two,three\r")
+
+
 def test_a_header_with_a_stray_quote_is_a_bad_file_and_not_the_next_line_a_header(inputs):
     with pytest.raises(DataError, match="its header, line 1"):
         inputs.read("a.csv", 'id,"text\n1,a\n')
     assert inputs.read("a.csv", skip_bad=True) == []
+    assert (inputs.report.unreadable, inputs.report.empty_files) == (1, 0)
     assert inputs.report.unreadable == 1
 
 

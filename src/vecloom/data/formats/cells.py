@@ -13,6 +13,7 @@ import csv
 import re
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from typing import TypeAlias
 
 from vecloom.data import context as ctx
@@ -66,6 +67,7 @@ def csv_rows(lines: Iterator[Line], source: Source, context: Context, usable: Us
         context: counts bad rows, or stops.
         usable: whether a header of these names will do, where the delimiter is not clear.
     """
+    lines = _old_mac(lines)
     first = next(lines, None)
     if first is None:
         return
@@ -101,6 +103,18 @@ def csv_rows(lines: Iterator[Line], source: Source, context: Context, usable: Us
         elif cells:
             width = width or len(cells)
             yield numbered.taken[0][0], cells
+
+
+def _old_mac(lines: Iterator[Line]) -> Iterator[Line]:
+    """The lines; where a carriage return alone ends them, as in a spreadsheet's "CSV (Macintosh)", they are parted there."""
+    first = next(lines, None)
+    if first is None:
+        return
+    everything = chain([first], lines)
+    if "\r" in _QUOTED.sub("", first[1]):
+        yield from enumerate((part for _, line in everything for part in line.split("\r")), start=1)
+    else:
+        yield from everything
 
 
 def _swallowed(taken: list[Line], cells: list[str], width: int, delimiter: str) -> str:

@@ -44,9 +44,10 @@ def read(source: Source, context: Context) -> Iterator[Document]:
 
         is_tsv = source.name.lower().endswith(TSV)
         rows = tsv_rows(lines) if is_tsv else csv_rows(lines, source, context, usable)
+        unreadable = context.report.unreadable
         header = next(rows, None)
         if header is None:
-            context.report.empty_files += 1
+            context.report.empty_files += context.report.unreadable == unreadable
             return
         names = _unique(header[1])
         columns = find_columns(context.fields, tuple(names))
