@@ -67,6 +67,8 @@ def test_title_is_the_pages_own_or_its_first_heading(page, title):
         "<!--[if IE]><p>Old</p><![endif]--><![if !IE]><p>Kites</p><![endif]>",
         "<p>Kites<?php echo 'x' ?>",
         "<head><noscript><p>Turn it on</noscript><title>T</title></head><body><noscript>x</noscript><p>Kites",
+        "<title>T</title><style>p{}</style><noscript><p>Turn it on</noscript><p>Kites",
+        "<!doctype html><!-- <body> is left out --><meta charset=utf-8><noscript><div>Turn it on</div></noscript>Kites",
         "<p>Kites<template><p>x</template><script type=application/json>{}</script><style>p{}</style>",
         "<p>Kites<p hidden>x</p><p style='color:red; DISPLAY : none'>x</p><dialog>x</dialog><video>x</video>",
         "<svg><text>x</text></svg><p>Kites<datalist><option>x</datalist><iframe>x</iframe>",
@@ -94,6 +96,20 @@ def test_xhtml_keeps_the_text_of_cdata_and_of_elements_that_close_themselves():
 def test_blocks_do_not_run_into_each_other():
     page = "<header>Head</header><main>Main</main><aside>Side</aside><nav>Nav</nav><address>Street</address><footer>Foot</footer>"
     assert to_markdown(page)[1].split("\n\n") == ["Head", "Main", "Side", "Nav", "Street", "Foot"]
+
+
+def test_a_word_of_which_a_part_is_emphasised_is_one_word():
+    page = "<b>O</b>nce un<em>believ</em>able, <b>whole</b> words (<i>as here</i>)"
+    assert to_markdown(page)[1] == "Once unbelievable, **whole** words (*as here*)"
+
+
+def test_names_with_underscores_and_asterisks_are_as_the_page_has_them():
+    assert to_markdown("<p>__init__ of my_class, 2*3*4")[1] == "__init__ of my_class, 2*3*4"
+
+
+def test_a_page_with_only_a_title_is_a_document(inputs):
+    (document,) = inputs.read("a.html", "<title>Bees</title><frameset><frame src=a></frameset>")
+    assert (document.title, document.text) == ("Bees", "")
 
 
 def test_page_by_frames_or_without_anything_has_no_text():

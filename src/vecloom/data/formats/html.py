@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import html as entities
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +34,11 @@ _HIDDEN_STYLE = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGN
 # The parser works as a browser without scripts, where a paragraph in the head's <noscript> would end the head.
 _HEAD_NOSCRIPT = re.compile(r"<noscript\b[^>]*>.*?</noscript\s*>", re.IGNORECASE | re.DOTALL)
 _BODY = re.compile(r"<body[\s>]", re.IGNORECASE)
+_HEAD = re.compile(  # as far as its elements are the head's own, for pages without <body>
+    r"(?>\s+|<!--.*?-->|<[!?][^>]*>|</?(?:html|head|meta|link|base)\b[^>]*>"
+    r"|<(title|script|style|noscript|template)\b[^>]*>.*?</\1\s*>)*+",
+    re.IGNORECASE | re.DOTALL,
+)
 
 _XHTML = re.compile(r"<\?xml\b|<!DOCTYPE[^>]*XHTML|<html[^>]*\bxmlns\s*=", re.IGNORECASE)
 _XHTML_HEAD = 2048
@@ -50,6 +55,7 @@ _BLOCKS = (
     "address aside center details dialog fieldset footer form frameset header hgroup legend main menu nav optgroup option "
     "search summary textarea"
 )
+_EMPHASIS = "b strong em i"
 
 
 def read(source: Source, context: Context) -> Iterator[Document]:
@@ -62,7 +68,7 @@ def read(source: Source, context: Context) -> Iterator[Document]:
     except RecursionError:
         context.bad_file(source, "its tags are nested too deeply to be read.")
         return
-    if text:
+    if text or title:
         yield markdown_document(text, source, title)
     else:
         context.report.empty_files += 1
@@ -109,10 +115,9 @@ def _prepared(page: str) -> str:
         page = _CDATA.sub(lambda found: entities.escape(found[1]), page)
         page = _SELF_CLOSED.sub(r"<\1\2></\1>", page)
     _check_depth(page)
-    body = _BODY.search(page)
-    if body:
-        page = _HEAD_NOSCRIPT.sub("", page[: body.start()]) + page[body.start() :]
-    return page
+    body, head = _BODY.search(page), _HEAD.match(page)
+    end = max(body.start() if body else 0, head.end() if head else 0)
+    return _HEAD_NOSCRIPT.sub("", page[:end]) + page[end:]
 
 
 def _check_depth(page: str) -> None:
@@ -159,14 +164,28 @@ def _converted(tree: LexborHTMLParser) -> str:
     soup = BeautifulSoup(top.html or "", "html.parser")
     for node in soup.find_all(string=lambda text: isinstance(text, PreformattedString)):
         node.extract()  # comments, processing instructions, declarations
-    return str(_converter()(heading_style="ATX").convert_soup(soup)).strip()
+    return str(
+        _converter()(heading_style="ATX", escape_asterisks=False, escape_underscores=False).convert_soup(soup)
+    ).strip()
 
 
 @cache
 def _converter() -> Any:
-    """The converter of markdownify, with the blocks that it would join to what is beside them."""
+    """The converter of markdownify, with the blocks that it would join to what is beside them, and words left whole."""
     import markdownify
 
     base: Any = markdownify.MarkdownConverter
     blocks = {f"convert_{name}": base.convert_div for name in _BLOCKS.split()}
-    return type("PageConverter", (base,), blocks)
+    marks = {f"convert_{name}": _unless_within_word(getattr(base, f"convert_{name}")) for name in _EMPHASIS.split()}
+    return type("PageConverter", (base,), blocks | marks)
+
+
+def _unless_within_word(mark: Callable[..., str]) -> Callable[..., str]:
+    """Emphasis as it is marked, but none of a part of a word: "**D**rop" would be two words for a search."""
+
+    def convert(converter: Any, node: Any, text: str, parent_tags: Any) -> str:
+        before, after = str(node.previous_sibling or "")[-1:], str(node.next_sibling or "")[:1]
+        inside = (before.isalnum() and text[:1].isalnum()) or (after.isalnum() and text[-1:].isalnum())
+        return text if inside else mark(converter, node, text, parent_tags)
+
+    return convert
