@@ -275,8 +275,8 @@ def _spaced(parts: list[str]) -> str:
 def decoded(text: str) -> str:
     r"""Text without roff's escapes: fonts and sizes go, characters are what they stand for.
 
-    >>> decoded(r"\fBls\fP \-\-all \(em caf\['e]")
-    'ls --all — café'
+    >>> decoded(r"\fBls\fP \-a \(em caf\['e]")
+    'ls -a — café'
     """
     return _ESCAPE.sub(_character, text) if "\\" in text else text
 
