@@ -59,6 +59,16 @@ def test_seconds_since_1970_are_not_a_year_of_the_middle_ages(take):
     assert "date" not in item(take, "<title>T</title><pubDate>1493926817</pubDate>").fields
 
 
+@pytest.mark.parametrize(
+    "declaration", ["", '<?xml version="1.0" encoding="utf-8"?>', '<?xml version="1.0" encoding="utf-16"?>']
+)
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_a_feed_in_utf16_is_read_whatever_it_declares(take, declaration, encoding):
+    feed = f"{declaration}<rss version='2.0'><channel><item><title>Grüße aus Łódź</title></item></channel></rss>"
+    found, _ = take("feed", feed.encode(encoding))
+    assert [paper.title for paper in found] == ["Grüße aus Łódź"]
+
+
 def test_html_becomes_text_and_words_stay_whole(take):
     paper = item(
         take,

@@ -17,7 +17,7 @@ from urllib.parse import urljoin
 
 from vecloom.data import context as ctx
 from vecloom.data.context import Context, Source
-from vecloom.data.decoding import read_whole
+from vecloom.data.decoding import SNIFF, read_whole, wide_encoding
 from vecloom.data.fields import BadRecordError
 from vecloom.data.papers.dates import instant, moment
 from vecloom.data.papers.people import listed_names, turned
@@ -35,6 +35,7 @@ _INLINE = frozenset(
     "a abbr b bdi bdo cite code em font i ins kbd mark q s small span strong sub sup tt u var wbr".split()  # noqa: SIM905
 )
 _UNSEEN = frozenset(("script", "style", "template"))
+_DECLARED = re.compile(r"^\ufeff?\s*<\?xml[^>]*\?>|^\ufeff")
 _TAG = re.compile(r"<[A-Za-z/!]|&[#\w]+;")
 
 
@@ -53,6 +54,8 @@ def parse(stream: io.BufferedReader, source: Source, context: Context) -> Iterat
 
 def _entries(data: bytes, source: Source, context: Context) -> list[dict[str, Any]]:
     """Entries as feedparser names their parts, links made whole, authors of the feed with entries that name none."""
+    if encoding := wide_encoding(data[:SNIFF]):  # of which feedparser reads only what is declared as what it is
+        data = _DECLARED.sub("", data.decode(encoding, "replace"), count=1).encode()
     if data.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
         return _json_entries(data, source, context)
     try:
