@@ -44,6 +44,13 @@ def test_a_row_that_cannot_be_read_stops_with_its_line(tmp_path, data):
         rows(tmp_path, "a.csv", data)
 
 
+def test_what_can_be_done_is_no_option_that_these_commands_lack(tmp_path):
+    for data in ('text,label\n"a,1\nb,2\n', 'text,"label\na,1\n'):
+        with pytest.raises(DataError) as caught:
+            rows(tmp_path, "a.csv", data)
+        assert caught.value.todo == "Check the quotes from this line on."
+
+
 def test_stray_quotes_in_tsv_are_text_and_take_no_rows(tmp_path):
     assert rows(tmp_path, "a.tsv", 'text\tn\n"a\t1\nb" c\t2\n"d ""e"""\t3\n') == [
         (2, {"text": '"a', "n": "1"}),

@@ -66,7 +66,7 @@ class Context:
         skip_bad: count bad records and files instead of stopping.
         lines: a .txt file is one document per line.
         report: the counts.
-        lenient: how a caller has bad records skipped, for what an error advises.
+        lenient: how a caller has bad records skipped, for what an error advises; empty where there is no way.
         vectors: the column that holds the documents' vectors; None where there is none.
     """
 

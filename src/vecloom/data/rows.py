@@ -81,7 +81,8 @@ def _json_lines(lines: Iterator[Line], path: Path) -> Iterator[Read]:
 
 def _cells(lines: Iterator[Line], path: Path) -> Iterator[Read]:
     is_tsv = ".tsv" in path.name.lower()
-    rows = tsv_rows(lines) if is_tsv else csv_rows(lines, Source(str(path)), Context(), lambda names: len(names) > 1)
+    strict = Context(lenient="")
+    rows = tsv_rows(lines) if is_tsv else csv_rows(lines, Source(str(path)), strict, lambda names: len(names) > 1)
     _, header = next(rows, (0, []))
     for number, cells in rows:
         if len(cells) != len(header):

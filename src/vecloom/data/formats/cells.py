@@ -24,7 +24,7 @@ from vecloom.wording import counted
 DELIMITERS = (",", ";", "\t")
 QUOTED_LINES = 1000  # of TSV that one quoted cell may span
 
-_CHECK_QUOTES = "Check the quotes from this line on, or leave such rows out"
+_CHECK_QUOTES = "Check the quotes from this line on"
 _SEP = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
 _QUOTED = re.compile(r'"[^"]*"')
 
@@ -82,6 +82,7 @@ def csv_rows(lines: Iterator[Line], source: Source, context: Context, usable: Us
     delimiter = named[1] if named else delimiter_of(first[1], usable)
     reader = csv.reader(numbered, delimiter=delimiter, strict=True)
     width = 0
+    todo = f"{_CHECK_QUOTES}, or leave such rows out {context.lenient}." if context.lenient else f"{_CHECK_QUOTES}."
     while True:
         numbered.taken.clear()
         try:
@@ -95,11 +96,9 @@ def csv_rows(lines: Iterator[Line], source: Source, context: Context, usable: Us
             number = numbered.taken[0][0]
             numbered.give_back()
             if not width:
-                context.bad_file(
-                    source, f"its header, line {number}: {bad}", f"{_CHECK_QUOTES} {context.lenient}.", always=True
-                )
+                context.bad_file(source, f"its header, line {number}: {bad}", todo, always=True)
                 return
-            context.bad_record(source, number, bad, f"{_CHECK_QUOTES} {context.lenient}.")
+            context.bad_record(source, number, bad, todo)
         elif cells:
             width = width or len(cells)
             yield numbered.taken[0][0], cells
